@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between kernels. The only file that asks for the version.
+ */
+#ifndef COOP_COMPAT_H
+#define COOP_COMPAT_H
+
+#include <linux/sched.h>
+#include <linux/version.h>
+#include <linux/wait.h>
+
+#ifndef CONFIG_PREEMPT_NOTIFIERS
+#error "coop needs a kernel with CONFIG_PREEMPT_NOTIFIERS=y (CONFIG_KVM selects it)"
+#endif
+
+#ifndef CONFIG_TRACEPOINTS
+#error "coop needs a kernel with CONFIG_TRACEPOINTS=y (CONFIG_FTRACE or CONFIG_PERF_EVENTS brings it)"
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "coop needs Linux 6.1 or newer"
+#endif
+
+/*
+ * The scheduler's private wake-up flags, from kernel/sched/sched.h of the
+ * versions named. They are hints: a wrong one costs speed, nothing else.
+ *
+ * WF_SYNC (6.1 and later): the waker is about to sleep.
+ * WF_CURRENT_CPU (6.6 and later): keep the wakee on the waker's CPU. Before,
+ * default_wake_function() warned of any flag but WF_SYNC.
+ */
+#define COOP_WF_SYNC		0x10
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define COOP_WF_CURRENT_CPU	0x40
+#else
+#define COOP_WF_CURRENT_CPU	0
+#endif
+
+/**
+ * coop_wake_here() - wake a thread; the caller is about to sleep
+ * @thread: a thread in TASK_INTERRUPTIBLE sleep, or on its way there
+ *
+ * The wakee had best run on this CPU, which is what the flags say.
+ */
+static inline void coop_wake_here(struct task_struct *thread)
+{
+	struct wait_queue_entry entry = { .private = thread };
+
+	default_wake_function(&entry, TASK_INTERRUPTIBLE,
+			      COOP_WF_SYNC | COOP_WF_CURRENT_CPU, NULL);
+}
+
+#endif /* COOP_COMPAT_H */

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * coop: groups of tasks that take turns. The types, and who may touch what.
+ *
+ * Files, and which way calls run:
+ *
+ *	main.c	the device: checks what comes in, finds the caller's task
+ *	task.c	a thread becomes a task and stops being one: leaves, dies, execs
+ *	block.c	what the scheduler tells of a task
+ *	turn.c	who has a turn. Nothing else changes a task's state
+ *
+ *	main -> task -> block -> turn. Nothing calls back upwards.
+ *
+ * States of a task
+ *
+ *	           join, no turn free            granted
+ *	    (new) ---------------------> READY ------------> RUNNING
+ *	      |                          ^   |                |    |
+ *	      | join, a turn was free    |   | cut short      |    | leave
+ *	      +--------> RUNNING         |   v                |    v
+ *	                                 |  OUT               |  (gone)
+ *	                        comes    |   |                |
+ *	                        back     +---+                |
+ *	                                 ^        yield, hand |
+ *	                                 +--------over -------+
+ *
+ *	READY	in group->ready, its thread parked in coop_turn_park(). Only
+ *		parked threads are there, so a turn given to the head is used.
+ *	RUNNING	has one of the group's turns.
+ *	OUT	has no turn and does not ask for one: a signal has cut its
+ *		call short, and the restarted call is to bring it back.
+ *	GONE	has left; the memory waits for its last users.
+ *
+ *	Always: group->free is what group->turns leaves after those RUNNING,
+ *	and while it is not 0, group->ready is empty. (No READY task sits
+ *	beside a free turn.)
+ *
+ * Locks
+ *
+ *	group->lock, raw, taken with interrupts off since grants are made from
+ *	irq_work as well: the queue, the counts, and the state, place and
+ *	counters of every task of the group. Functions called with it held end
+ *	in _locked. pi_lock and the runqueue's lock nest inside it; it must
+ *	not be taken where those may be held, which is why the notifier's
+ *	sched_out only queues an irq_work.
+ *
+ *	The xarray's own lock: changes of group->tasks. Process context only,
+ *	never together with group->lock. Looking up needs neither.
+ *
+ *	A task's thread alone touches its link in current->preempt_notifiers,
+ *	cut and cut_arg, without a lock. It reads its own state without the
+ *	lock where a stale answer is seen again later.
+ *
+ * Lifetimes
+ *
+ *	A group is counted by its open file and by each of its tasks, keeps the
+ *	module loaded and the scheduler's preempt notifiers switched on. When the file is closed the group is dead: its tasks
+ *	are tasks no more, and are taken apart when their threads die, exec, or
+ *	join another group.
+ *
+ *	A task is taken apart once, by whoever makes it GONE: its thread in
+ *	LEAVE or exec, or the irq_work that its death queued. That one sees to
+ *	it that the task's id is taken out and its memory freed, after
+ *	irq_work_sync() (irq_work looks at its item after the callback) and an
+ *	RCU grace period (others may have found it by its id, the scheduler
+ *	may be walking a list with its notifier, a waker may have its thread).
+ */
+#ifndef COOP_H
+#define COOP_H
+
+#include <linux/irq_work.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <linux/coop.h>
+
+/* Beside those of enum coop_task_state, which user space never sees. */
+#define COOP_TASK_GONE	0
+
+/**
+ * struct coop_group - tasks that share turns; what an open file stands for
+ * @lock: see above
+ * @turns: how many tasks may be RUNNING
+ * @free: how many of @turns nobody has
+ * @nr_ready: length of @ready
+ * @nr_tasks: tasks that are not GONE
+ * @ready: READY tasks, the next to run first
+ * @switches: turns granted
+ * @handovers: turns granted by name
+ * @dead: the last descriptor was closed
+ * @next_id: where the search for a free id starts, so that ids come back late
+ * @tasks: the tasks by id
+ * @id: names the group in traces and in fdinfo; never used again
+ * @ref: the file, and each task
+ */
+struct coop_group {
+	raw_spinlock_t lock;
+	u32 turns;
+	u32 free;
+	u32 nr_ready;
+	u32 nr_tasks;
+	struct list_head ready;
+	u64 switches;
+	u64 handovers;
+	bool dead;
+
+	u32 next_id;
+	struct xarray tasks;
+	u64 id;
+	struct kref ref;
+};
+
+/**
+ * struct coop_task - a thread that takes part
+ * @notifier: in its thread's list; also how current finds its task
+ * @group: counted
+ * @state: enum coop_task_state, or COOP_TASK_GONE
+ * @id: key in @group's tasks
+ * @ready: link in the group's queue while READY
+ * @thread: counted
+ * @cut: command of the call that a signal has cut short, 0 if none
+ * @cut_arg: that call's argument
+ * @switches: turns it was granted
+ * @handovers: how many of these by name
+ * @death: passes the turn on when the thread has died
+ * @reap: takes apart what may sleep
+ * @rcu: frees
+ */
+struct coop_task {
+	struct preempt_notifier notifier;
+	struct coop_group *group;
+	u32 state;
+	u32 id;
+	struct list_head ready;
+	struct task_struct *thread;
+	unsigned int cut;
+	unsigned long cut_arg;
+	u64 switches;
+	u64 handovers;
+
+	struct irq_work death;
+	struct work_struct reap;
+	struct rcu_head rcu;
+};
+
+/* Why a turn moved: the last field of the tracepoint coop_switch. */
+enum coop_why {
+	COOP_WHY_JOIN,
+	COOP_WHY_LEAVE,
+	COOP_WHY_YIELD,
+	COOP_WHY_HANDOVER,
+	COOP_WHY_RETURN,
+	COOP_WHY_EXIT,
+	COOP_WHY_EXEC,
+};
+
+/* task.c */
+struct coop_task *coop_task_current(struct coop_group *group);
+long coop_task_join(struct coop_group *group, u32 tasks_max);
+void coop_task_leave(struct coop_task *me);
+long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg);
+long coop_task_end(struct coop_task *me, unsigned int cmd, unsigned long arg,
+		   long ret);
+struct coop_group *coop_group_new(void);
+void coop_group_put(struct coop_group *group);
+int coop_task_init(void);
+void coop_task_exit(void);
+
+/* block.c */
+struct coop_task *coop_block_current(void);
+void coop_block_watch(struct coop_task *me);
+void coop_block_unwatch(struct coop_task *me);
+
+/* turn.c */
+void coop_turn_open(struct coop_group *group);
+int coop_turn_setup(struct coop_group *group, u32 turns);
+void coop_turn_close(struct coop_group *group);
+int coop_turn_join(struct coop_task *me, u32 tasks_max);
+int coop_turn_yield(struct coop_task *me);
+int coop_turn_switch(struct coop_task *me, u32 id);
+int coop_turn_return(struct coop_task *me);
+bool coop_turn_leave(struct coop_task *task, enum coop_why why);
+int coop_turn_stat(struct coop_group *group, struct coop_stat *stat);
+
+#endif /* COOP_H */

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The tracepoints: what happens to tasks and turns, as it happens. All but
+ * coop_join are hit with the group's lock held, so their order is the truth.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM coop
+
+#if !defined(COOP_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define COOP_TRACE_H
+
+#include <linux/tracepoint.h>
+
+#include "coop.h"
+
+#define COOP_WHYS				\
+	COOP_WHY(JOIN,		"join")		\
+	COOP_WHY(LEAVE,		"leave")	\
+	COOP_WHY(YIELD,		"yield")	\
+	COOP_WHY(HANDOVER,	"handover")	\
+	COOP_WHY(RETURN,	"return")	\
+	COOP_WHY(EXIT,		"exit")		\
+	COOP_WHY_LAST(EXEC,	"exec")
+
+#undef COOP_WHY
+#undef COOP_WHY_LAST
+#define COOP_WHY(why, name)		TRACE_DEFINE_ENUM(COOP_WHY_##why);
+#define COOP_WHY_LAST(why, name)	TRACE_DEFINE_ENUM(COOP_WHY_##why);
+COOP_WHYS
+
+#undef COOP_WHY
+#undef COOP_WHY_LAST
+#define COOP_WHY(why, name)		{ COOP_WHY_##why, name },
+#define COOP_WHY_LAST(why, name)	{ COOP_WHY_##why, name }
+#define show_coop_why(why)		__print_symbolic(why, COOP_WHYS)
+
+DECLARE_EVENT_CLASS(coop_task,
+	TP_PROTO(const struct coop_task *task),
+	TP_ARGS(task),
+	TP_STRUCT__entry(
+		__field(u64, group)
+		__field(u32, task)
+		__field(pid_t, pid)
+	),
+	TP_fast_assign(
+		__entry->group = task->group->id;
+		__entry->task = task->id;
+		__entry->pid = task->thread->pid;
+	),
+	TP_printk("group=%llu task=%u pid=%d",
+		  __entry->group, __entry->task, __entry->pid)
+);
+
+/* A thread became a task; it has no turn yet. */
+DEFINE_EVENT(coop_task, coop_join,
+	TP_PROTO(const struct coop_task *task),
+	TP_ARGS(task)
+);
+
+/* A task is one no more: it left, died or execed. */
+DEFINE_EVENT(coop_task, coop_leave,
+	TP_PROTO(const struct coop_task *task),
+	TP_ARGS(task)
+);
+
+/* A task was queued for a turn. */
+DEFINE_EVENT(coop_task, coop_ready,
+	TP_PROTO(const struct coop_task *task),
+	TP_ARGS(task)
+);
+
+/*
+ * A turn moved. prev is 0 when the turn was free, next is 0 when nobody was
+ * READY for it and it becomes free.
+ */
+TRACE_EVENT(coop_switch,
+	TP_PROTO(const struct coop_group *group, const struct coop_task *prev,
+		 const struct coop_task *next, enum coop_why why),
+	TP_ARGS(group, prev, next, why),
+	TP_STRUCT__entry(
+		__field(u64, group)
+		__field(u32, prev)
+		__field(u32, next)
+		__field(pid_t, prev_pid)
+		__field(pid_t, next_pid)
+		__field(u32, why)
+	),
+	TP_fast_assign(
+		__entry->group = group->id;
+		__entry->prev = prev ? prev->id : 0;
+		__entry->next = next ? next->id : 0;
+		__entry->prev_pid = prev ? prev->thread->pid : 0;
+		__entry->next_pid = next ? next->thread->pid : 0;
+		__entry->why = why;
+	),
+	TP_printk("group=%llu prev=%u prev_pid=%d next=%u next_pid=%d why=%s",
+		  __entry->group, __entry->prev, __entry->prev_pid,
+		  __entry->next, __entry->next_pid,
+		  show_coop_why(__entry->why))
+);
+
+#endif /* COOP_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The ABI: sizes and numbers are pinned, and every wrong argument is named. */
+#include <stddef.h>
+
+#include "coop_test.h"
+
+TEST(sizes_and_numbers)
+{
+	EXPECT_EQ(24, sizeof(struct coop_info));
+	EXPECT_EQ(8, offsetof(struct coop_info, features));
+	EXPECT_EQ(16, offsetof(struct coop_info, tasks_max));
+	EXPECT_EQ(8, sizeof(struct coop_setup));
+	EXPECT_EQ(8, sizeof(struct coop_switch));
+	EXPECT_EQ(48, sizeof(struct coop_stat));
+	EXPECT_EQ(32, offsetof(struct coop_stat, switches));
+	EXPECT_EQ(40, offsetof(struct coop_stat, handovers));
+	EXPECT_EQ(0x8018c900, COOP_IOC_INFO);
+	EXPECT_EQ(0x4008c901, COOP_IOC_SETUP);
+	EXPECT_EQ(0xc902, COOP_IOC_JOIN);
+	EXPECT_EQ(0xc903, COOP_IOC_LEAVE);
+	EXPECT_EQ(0xc904, COOP_IOC_YIELD);
+	EXPECT_EQ(0x4008c905, COOP_IOC_SWITCH);
+	EXPECT_EQ(0xc030c906, COOP_IOC_STAT);
+}
+
+FIXTURE(group) {
+	int fd;
+};
+
+FIXTURE_SETUP(group)
+{
+	REQUIRE_COOP();
+	self->fd = open_group(1);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(group)
+{
+	close(self->fd);
+}
+
+#define EXPECT_ERRNO(error, call)		\
+	do {					\
+		errno = 0;			\
+		EXPECT_EQ(-1, call);		\
+		EXPECT_EQ(error, errno);	\
+	} while (0)
+
+TEST_F(group, info)
+{
+	struct coop_info info;
+	struct { struct coop_info info; __u64 later; } longer;
+
+	memset(&info, 0xa5, sizeof(info));
+	ASSERT_EQ(0, ioctl(self->fd, COOP_IOC_INFO, &info));
+	EXPECT_EQ(COOP_ABI_VERSION, info.abi);
+	EXPECT_EQ(COOP_TURNS_MAX, info.turns_max);
+	EXPECT_EQ(0, info.features);
+	EXPECT_LT(0, info.tasks_max);
+	EXPECT_EQ(0, info.reserved);
+
+	memset(&longer, 0xa5, sizeof(longer));
+	ASSERT_EQ(0, ioctl(self->fd, _IOR(COOP_IOC_MAGIC, 0, longer), &longer));
+	EXPECT_EQ(0, longer.later);
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, _IOR(COOP_IOC_MAGIC, 0, __u64), &info));
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, COOP_IOC_INFO, NULL));
+}
+
+TEST_F(group, unknown_calls)
+{
+	EXPECT_ERRNO(ENOTTY, ioctl(self->fd, _IO(COOP_IOC_MAGIC, 0xff), 0));
+	EXPECT_ERRNO(ENOTTY, ioctl(self->fd, _IO(0xC8, 0x04), 0));
+	EXPECT_ERRNO(EBADF, ioctl(-1, COOP_IOC_YIELD, 0));
+}
+
+TEST_F(group, arguments_of_calls_that_take_none)
+{
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_JOIN, 1));
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_YIELD, 1));
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_LEAVE, 1));
+}
+
+TEST_F(group, turns_and_flags)
+{
+	struct coop_setup setup = { .turns = 2 };
+	struct { struct coop_setup setup; __u64 later; } longer = { { 3, 0 }, 0 };
+	struct coop_stat stat;
+
+	EXPECT_EQ(0, ioctl(self->fd, COOP_IOC_SETUP, &setup));
+	EXPECT_EQ(0, ioctl(self->fd, _IOW(COOP_IOC_MAGIC, 1, longer), &longer));
+	longer.later = 1;
+	EXPECT_ERRNO(E2BIG, ioctl(self->fd, _IOW(COOP_IOC_MAGIC, 1, longer), &longer));
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, _IOW(COOP_IOC_MAGIC, 1, __u32), &setup));
+	ASSERT_EQ(0, get_stat(self->fd, 0, &stat));
+	EXPECT_EQ(3, stat.turns);
+	setup.turns = 0;
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_SETUP, &setup));
+	setup.turns = COOP_TURNS_MAX + 1;
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_SETUP, &setup));
+	setup.turns = COOP_TURNS_MAX;
+	EXPECT_EQ(0, ioctl(self->fd, COOP_IOC_SETUP, &setup));
+	setup.flags = 1;
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_SETUP, &setup));
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, COOP_IOC_SETUP, NULL));
+	setup.flags = 0;
+	ASSERT_LT(0, join(self->fd));
+	EXPECT_ERRNO(EBUSY, ioctl(self->fd, COOP_IOC_SETUP, &setup));
+}
+
+TEST_F(group, who_may_call)
+{
+	struct coop_switch to = { .task = 1 };
+	struct coop_stat stat;
+	int other = open_group(1);
+	int id;
+
+	EXPECT_ERRNO(EPERM, yield(self->fd));
+	EXPECT_ERRNO(EPERM, leave(self->fd));
+	EXPECT_ERRNO(EPERM, hand_over(self->fd, 1));
+	id = join(self->fd);
+	ASSERT_LT(0, id);
+	EXPECT_ERRNO(EBUSY, join(self->fd));
+	EXPECT_ERRNO(EBUSY, join(other));
+	EXPECT_ERRNO(EPERM, yield(other));
+	EXPECT_ERRNO(EDEADLK, hand_over(self->fd, id));
+	EXPECT_ERRNO(ESRCH, hand_over(self->fd, id + 1));
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, COOP_IOC_SWITCH, NULL));
+	to.flags = 1;
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_SWITCH, &to));
+	EXPECT_ERRNO(ESRCH, get_stat(self->fd, id + 1, &stat));
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, COOP_IOC_STAT, NULL));
+	stat.flags = 1;
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_STAT, &stat));
+	EXPECT_EQ(0, yield(self->fd));
+	EXPECT_EQ(0, leave(self->fd));
+	EXPECT_ERRNO(EPERM, leave(self->fd));
+	EXPECT_LT(id, join(self->fd));
+	EXPECT_EQ(0, leave(self->fd));
+	EXPECT_LT(0, join(other));
+	close(other);
+	/* That group is dead, so the thread is free to be a task elsewhere. */
+	EXPECT_LT(0, join(self->fd));
+}
+
+TEST_F(group, fdinfo)
+{
+	static const char *const names[] = {
+		"coop-group:\t", "turns:\t1\n", "tasks:\t1\n", "ready:\t0\n",
+		"running:\t1\n", "waiting:\t0\n", "out:\t0\n", "switches:\t1\n",
+		"handovers:\t0\n",
+	};
+	char path[64], text[1024] = "";
+	int fdinfo;
+
+	ASSERT_LT(0, join(self->fd));
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", self->fd);
+	fdinfo = open(path, O_RDONLY);
+	ASSERT_LE(0, fdinfo);
+	ASSERT_LT(0, read(fdinfo, text, sizeof(text) - 1));
+	close(fdinfo);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		EXPECT_NE(NULL, strstr(text, names[i]))
+			TH_LOG("no %s", names[i]);
+	}
+}
+
+TEST_F(group, unload_while_in_use_is_refused)
+{
+	if (geteuid())
+		SKIP(return, "needs root");
+	EXPECT_ERRNO(EWOULDBLOCK, syscall(SYS_delete_module, "coop", O_NONBLOCK));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libcoop: tasks that take turns.
+ *
+ * A group has a number of turns, by default one. A task runs only while it
+ * has one of them, so with one turn no two tasks of the group ever run at the
+ * same time, on however many CPUs. A task passes its turn on with coop_yield()
+ * or hands it to a task of its choice with coop_yield_to().
+ *
+ * In this version every task is a thread: one that coop_spawn() made, or an
+ * existing one that called coop_enter(). A task that blocks keeps its turn.
+ *
+ * All functions return zero or a positive value, or a negative errno value,
+ * except the two that say otherwise. errno itself is left alone. NULL where
+ * an object is needed gives -EINVAL.
+ *
+ * All functions may be called by any thread at any time, with what was said
+ * at each about the objects' ends. coop_yield(), coop_yield_to(), coop_self(),
+ * coop_id(), coop_fd() and the coop_sys_ calls but coop_sys_open() may also be
+ * called from a signal handler. libcoop(7) tells of signals, cancellation,
+ * pthread_exit() and fork().
+ */
+#ifndef COOP_H
+#define COOP_H
+
+#include <stddef.h>
+#include <linux/coop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** struct coop_group - tasks that share turns; coop_open() makes one */
+struct coop_group;
+
+/** struct coop_task - one of them; coop_spawn() and coop_enter() make one */
+struct coop_task;
+
+/**
+ * struct coop_options - what a group shall be like
+ * @size: sizeof(struct coop_options), which COOP_OPTIONS_INIT sets; it lets
+ *	the structure grow. 0 means its first version
+ * @turns: how many tasks may run at once, 1 to COOP_TURNS_MAX; 0 means 1
+ * @flags: COOP_GROUP_* bits; none is defined yet, so zero
+ */
+struct coop_options {
+	size_t size;
+	unsigned int turns;
+	unsigned int flags;
+};
+
+/** COOP_OPTIONS_INIT - initializer: the defaults */
+#define COOP_OPTIONS_INIT	{ sizeof(struct coop_options), 0, 0 }
+
+/**
+ * struct coop_task_options - what a spawned task shall be like
+ * @size: sizeof(struct coop_task_options), which COOP_TASK_OPTIONS_INIT sets;
+ *	it lets the structure grow. 0 means its first version
+ * @stack_size: bytes for its stack; 0 means what pthread_create() gives
+ * @name: what ps and debuggers shall call its thread, at most
+ *	COOP_NAME_MAX characters; NULL means the caller's name. Copied
+ */
+struct coop_task_options {
+	size_t size;
+	size_t stack_size;
+	const char *name;
+};
+
+/** COOP_TASK_OPTIONS_INIT - initializer: the defaults */
+#define COOP_TASK_OPTIONS_INIT	{ sizeof(struct coop_task_options), 0, NULL }
+
+/** COOP_NAME_MAX - the longest name of a task, its final NUL not counted */
+#define COOP_NAME_MAX		15
+
+/*
+ * Groups
+ */
+
+/**
+ * coop_open() - make a group
+ * @group: set to the new group, and left alone on failure
+ * @options: what it shall be like; NULL for the defaults
+ *
+ * The caller does not become a task of it.
+ *
+ * Return: 0, or
+ * -ENOENT, -EACCES or another error of open(2): see coop_explain();
+ * -ENOTTY: the environment variable COOP_DEVICE names another kind of device;
+ * -EINVAL: also, an option that is out of its range or unknown;
+ * -E2BIG: options that this version does not know are not zero;
+ * -ENOMEM, -EAGAIN: the process is out of memory or of thread-specific keys.
+ */
+int coop_open(struct coop_group **group, const struct coop_options *options);
+
+/**
+ * coop_close() - close a group's descriptor and free the group
+ * @group: not to be used afterwards, unless the call failed
+ *
+ * The group lives on in other processes that have its descriptor.
+ *
+ * Return: 0, or
+ * -EBUSY: a task was spawned into it and is not joined yet, or detached and
+ *	has not ended, or a thread has entered it and not left.
+ */
+int coop_close(struct coop_group *group);
+
+/**
+ * coop_fd() - the group's descriptor, for the coop_sys_ calls and for passing
+ * @group: that group, which goes on owning it
+ *
+ * Return: the descriptor.
+ */
+int coop_fd(const struct coop_group *group);
+
+/*
+ * Spawned tasks
+ */
+
+/**
+ * coop_spawn() - make a thread that is a task
+ * @group: the task's group
+ * @task: set to the new task, and left alone on failure
+ * @fn: what it runs, once it has a turn
+ * @arg: what @fn gets
+ * @options: what the task shall be like; NULL for the defaults
+ *
+ * Returns without waiting for the new task's first turn, since the caller may
+ * have the only one. So an error of the new thread's JOIN (-ENOMEM, -ENOSPC)
+ * shows at coop_join(), and @fn is not called then.
+ *
+ * The task ends when @fn returns, or by pthread_exit() or cancellation. It is
+ * freed by coop_join(), or at its end after coop_detach().
+ *
+ * Return: 0, or
+ * -EAGAIN: no more threads can be made now: see pthread_create(3);
+ * -EINVAL: also, a name longer than COOP_NAME_MAX or a stack too small;
+ * -E2BIG: options that this version does not know are not zero;
+ * -ENOMEM: out of memory.
+ */
+int coop_spawn(struct coop_group *group, struct coop_task **task,
+	       int (*fn)(void *arg), void *arg,
+	       const struct coop_task_options *options);
+
+/**
+ * coop_join() - wait for the end of a spawned task, and free it
+ * @task: not to be used afterwards, unless nothing was waited for
+ * @result: set to what its function returned, or to -ECANCELED if it ended by
+ *	pthread_exit() or cancellation; may be NULL
+ *
+ * A caller that is a task itself leaves its group while it waits, so that it
+ * does not hold a turn, and comes back at the tail of READY, with another id.
+ *
+ * Return: 0, or
+ * -EDEADLK: the task is the caller; it is not freed;
+ * -EINVAL: also, the task was not spawned; it is not freed;
+ * -ESRCH: it was spawned before a fork(), in the parent; it is not freed;
+ * -ENOMEM, -ENOSPC: the task is freed, and either it could not join its group,
+ *	so that its function never ran and @result was left alone, or it ended
+ *	and the caller could not come back. coop_self() tells: only in the
+ *	latter case a caller that was a task is none any more.
+ */
+int coop_join(struct coop_task *task, int *result);
+
+/**
+ * coop_detach() - let a spawned task free itself when it ends
+ * @task: not to be used afterwards, except by itself
+ *
+ * Return: 0, or
+ * -EINVAL: also, the task was not spawned;
+ * -ESRCH: it was spawned before a fork(), in the parent.
+ */
+int coop_detach(struct coop_task *task);
+
+/**
+ * coop_id() - the id that the kernel knows a task by
+ * @task: that task
+ *
+ * Return: the id, which is positive, or
+ * -EBUSY: it has not had its first turn yet, or is away in coop_join();
+ * -ESRCH: it has ended or left.
+ */
+int coop_id(const struct coop_task *task);
+
+/*
+ * The calling thread
+ */
+
+/**
+ * coop_enter() - the calling thread becomes a task, and waits for a turn
+ * @group: of this group
+ *
+ * It stays one until coop_leave() or its end.
+ *
+ * Return: 0, or
+ * -EBUSY: it is a task already, of this or another group;
+ * -ENOMEM: out of memory;
+ * -ENOSPC: the group is full.
+ */
+int coop_enter(struct coop_group *group);
+
+/**
+ * coop_leave() - the calling thread stops being a task, and passes its turn on
+ *
+ * For a long call that blocks, for instance. A spawned task may leave, too,
+ * and go on as an ordinary thread; it is joined as ever.
+ *
+ * Return: 0, or
+ * -EPERM: the calling thread is not a task.
+ */
+int coop_leave(void);
+
+/**
+ * coop_yield() - let the task at the head of READY run
+ *
+ * Returns when the caller has a turn again; at once if nobody is READY.
+ *
+ * Return: 0, or
+ * -EPERM: the calling thread is not a task.
+ */
+int coop_yield(void);
+
+/**
+ * coop_yield_to() - hand the turn over to a task
+ * @task: READY and of the caller's group
+ *
+ * Returns when the caller, who goes to the tail of READY, has a turn again.
+ *
+ * Return: 0, or
+ * -EBUSY: @task is not READY, or has not had its first turn yet;
+ * -EDEADLK: @task is the caller;
+ * -EPERM: the calling thread is not a task;
+ * -ESRCH: @task has ended or left, or is of another group.
+ */
+int coop_yield_to(struct coop_task *task);
+
+/**
+ * coop_self() - which task is the calling thread?
+ *
+ * What coop_enter() made stays where it is until the thread's end.
+ *
+ * Return: the task, or NULL if it is none.
+ */
+struct coop_task *coop_self(void);
+
+/*
+ * Errors
+ */
+
+/**
+ * coop_explain() - what an error means here, and what to do about it
+ * @error: what one of the functions returned
+ *
+ * Return: one line without a newline, never NULL and never to be freed.
+ */
+const char *coop_explain(int error);
+
+/*
+ * The device's calls, one by one, on a plain descriptor. They do not know of
+ * groups and tasks as above: a thread that uses coop_sys_join() is none of
+ * coop_self(). What they do and how they fail is in linux/coop.h and coop(4).
+ */
+
+/**
+ * coop_sys_open() - open /dev/coop, close-on-exec
+ * @flags: none is defined yet, so zero
+ *
+ * Opens what the environment variable COOP_DEVICE names instead, if it is set
+ * and the program is not set-user-ID.
+ *
+ * Return: a descriptor, which is a new group; or a negative errno value.
+ */
+int coop_sys_open(unsigned int flags);
+
+/** coop_sys_info() - COOP_IOC_INFO. Return: 0 or a negative errno value */
+int coop_sys_info(int fd, struct coop_info *info);
+
+/** coop_sys_setup() - COOP_IOC_SETUP. Return: 0 or a negative errno value */
+int coop_sys_setup(int fd, const struct coop_setup *setup);
+
+/** coop_sys_join() - COOP_IOC_JOIN. Return: the id or a negative errno value */
+int coop_sys_join(int fd);
+
+/** coop_sys_leave() - COOP_IOC_LEAVE. Return: 0 or a negative errno value */
+int coop_sys_leave(int fd);
+
+/** coop_sys_yield() - COOP_IOC_YIELD. Return: 0 or a negative errno value */
+int coop_sys_yield(int fd);
+
+/**
+ * coop_sys_switch() - COOP_IOC_SWITCH
+ * @fd: a group's descriptor
+ * @id: of the task that shall run, as COOP_IOC_JOIN returned it
+ *
+ * Return: 0 or a negative errno value.
+ */
+int coop_sys_switch(int fd, int id);
+
+/**
+ * coop_sys_stat() - COOP_IOC_STAT
+ * @fd: a group's descriptor
+ * @stat: @task and @flags are read, all the rest is filled
+ *
+ * Return: 0 or a negative errno value.
+ */
+int coop_sys_stat(int fd, struct coop_stat *stat);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* COOP_H */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What the files of the library share.
+ *
+ *	sys.c		the device's calls, one by one
+ *	options.c	structures that carry their size
+ *	group.c		groups; what happens at fork()
+ *	self.c		the calling thread as a task, and its end
+ *	task.c		tasks that were spawned
+ *	explain.c	errors in words
+ *
+ * A thread is at most one task at a time, coop_self(). A spawned thread has a
+ * struct coop_task of its own, made by the spawner and freed by whoever joins
+ * it; if it leaves and enters its group again, it is that one again. For any
+ * other use of coop_enter() a thread has one struct in its thread-local
+ * storage, so that entering allocates nothing.
+ *
+ * Locks: group.c has one around its list. All the rest is either one thread's
+ * own, or atomic and described at struct coop_task.
+ */
+#ifndef COOP_INTERNAL_H
+#define COOP_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* All is hidden, see the Makefile, but what the public header declares. */
+#pragma GCC visibility push(default)
+#include <coop.h>
+#pragma GCC visibility pop
+
+/**
+ * struct coop_group - a descriptor of the device
+ * @fd: that descriptor
+ * @users: tasks that keep coop_close() from freeing the group
+ * @next: in the list of this process's groups
+ */
+struct coop_group {
+	int fd;
+	atomic_uint users;
+	struct coop_group *next;
+};
+
+/**
+ * enum coop_fate - who frees a spawned task
+ * @COOP_FATE_OPEN: it runs, and nobody has said
+ * @COOP_FATE_DETACHED: its thread, when it ends
+ * @COOP_FATE_ENDED: coop_join() or coop_detach(), since the thread is done
+ */
+enum coop_fate {
+	COOP_FATE_OPEN,
+	COOP_FATE_DETACHED,
+	COOP_FATE_ENDED,
+};
+
+/**
+ * struct coop_task - a thread that takes turns
+ * @group: its group
+ * @id: what the kernel calls it; -EBUSY while it has none yet or for the
+ *	moment, -ESRCH when it has none any more. Its thread writes, all read
+ * @pid: process that spawned it; 0 if it was not spawned
+ * @thread: of a spawned task. Set by the spawner
+ * @fate: an enum coop_fate, exchanged by thread and owner: the second to come
+ *	frees
+ * @error: what kept it from running @fn. Its thread writes, the joiner reads
+ * @result: what @fn returned. Likewise
+ * @fn: what it runs
+ * @arg: what @fn gets
+ * @name: of the thread; empty for the spawner's
+ */
+struct coop_task {
+	struct coop_group *group;
+	atomic_int id;
+	pid_t pid;
+	pthread_t thread;
+	atomic_int fate;
+	int error;
+	int result;
+	int (*fn)(void *arg);
+	void *arg;
+	char name[COOP_NAME_MAX + 1];
+};
+
+/* options.c */
+int coop_copy_options(void *to, size_t size, size_t size_v1, const void *from);
+
+/* group.c */
+void coop_group_get(struct coop_group *group);
+void coop_group_put(struct coop_group *group);
+
+/* self.c */
+int coop_thread_init(void);
+int coop_thread_begin(struct coop_task *task);
+void coop_thread_end(void *unused);
+void coop_thread_forked(void);
+bool coop_thread_is(const struct coop_task *task);
+int coop_step_out(int why);
+int coop_step_in(struct coop_group *group);
+
+/* task.c */
+void coop_task_end(struct coop_task *task);
+
+#endif /* COOP_INTERNAL_H */

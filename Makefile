@@ -1,9 +1,39 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-O ?= $(CURDIR)/build
-KVER ?= $(shell ls -d /lib/modules/*/build 2>/dev/null | sed 's,/lib/modules/\(.*\)/build,\1,' | sort -V | tail -n 1)
+# coop: `make help` lists the targets.
+
+export O ?= $(CURDIR)/build
+SETUP ?= yes
+KVER = $(shell tools/vm/release)
 KDIR ?= /lib/modules/$(KVER)/build
-module:
-	mkdir -p $(O)/module/$(KVER)
-	cp -rsuf $(CURDIR)/Kbuild $(CURDIR)/module $(CURDIR)/uapi $(O)/module/$(KVER)/
-	$(MAKE) -C $(KDIR) M=$(O)/module/$(KVER) $(if $(C),C=$(C)) $(if $(W),W=$(W)) modules
-.PHONY: module
+MODULE_DIR = $(O)/module/$(KVER)
+KSOURCE = $(O)/kernel-source
+
+all: module ## the module (./coop.ko)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
+
+# Kbuild writes beside what it reads, so it is given links under build/.
+module: ## coop.ko for the running kernel, or the newest with headers
+	@mkdir -p $(MODULE_DIR)
+	@cp -rsuf $(CURDIR)/Kbuild $(CURDIR)/module $(CURDIR)/uapi $(MODULE_DIR)/
+	$(MAKE) -C $(KDIR) M=$(MODULE_DIR) W=1 modules
+	@cp $(MODULE_DIR)/coop.ko coop.ko
+
+setup: ## install the packages that are missing
+	@[ "$(SETUP)" = no ] || tools/setup
+
+selftests: setup ## build the selftests
+	$(MAKE) -C selftests
+
+style: setup ## checkpatch, sparse
+	tools/style $(KSOURCE)
+
+check: setup ## everything: style, then all tests in the lab
+	$(MAKE) style module selftests SETUP=no
+	tools/check
+
+clean: ## remove all that was built
+	rm -rf $(O) coop.ko
+
+.PHONY: all help module setup selftests style check clean

@@ -14,7 +14,7 @@
 #endif
 
 #ifndef CONFIG_TRACEPOINTS
-#error "coop needs a kernel with CONFIG_TRACEPOINTS=y (CONFIG_FTRACE or CONFIG_PERF_EVENTS brings it)"
+#error "coop needs a kernel with CONFIG_TRACEPOINTS=y (CONFIG_FTRACE brings it)"
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)

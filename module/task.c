@@ -180,7 +180,7 @@ long coop_task_join(struct coop_group *group, u32 tasks_max)
 		coop_task_reap(me);
 		return ret;
 	}
-	return coop_task_end(me, COOP_IOC_JOIN, 0, ret ? ret : me->id);
+	return coop_task_end(me, COOP_IOC_JOIN, 0, ret ? ret : (long)me->id);
 }
 
 /**

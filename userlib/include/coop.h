@@ -248,7 +248,7 @@ struct coop_task *coop_self(void);
 
 /**
  * coop_explain() - what an error means here, and what to do about it
- * @error: what one of the functions returned
+ * @error: what one of the functions returned, so negative
  *
  * Return: one line without a newline, never NULL and never to be freed.
  */

@@ -98,6 +98,7 @@ void coop_thread_forked(void);
 bool coop_thread_is(const struct coop_task *task);
 int coop_step_out(int why);
 int coop_step_in(struct coop_group *group);
+void coop_drop_here(void);
 
 /* task.c */
 void coop_task_end(struct coop_task *task);

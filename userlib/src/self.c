@@ -79,8 +79,13 @@ int coop_step_out(int why)
 	return coop_sys_leave(me->group->fd);
 }
 
-/* What coop_enter() has taken, if it was not for a spawned task's own group. */
-static void drop_here(void)
+/**
+ * coop_drop_here() - let go of the group that coop_enter() took, if any
+ *
+ * A spawned task's own group is not one of these: it is kept until the task
+ * is freed.
+ */
+void coop_drop_here(void)
 {
 	struct coop_group *group = here.group;
 
@@ -117,7 +122,7 @@ void coop_thread_end(void *unused)
 
 	(void)unused;
 	coop_step_out(-ESRCH);
-	drop_here();
+	coop_drop_here();
 	if (task) {
 		spawned = NULL;
 		coop_task_end(task);
@@ -164,7 +169,7 @@ int coop_enter(struct coop_group *group)
 	}
 	ret = coop_step_in(group);
 	if (ret && !own)
-		drop_here();
+		coop_drop_here();
 	return ret;
 }
 
@@ -172,7 +177,7 @@ int coop_leave(void)
 {
 	int ret = coop_step_out(-ESRCH);
 
-	drop_here();
+	coop_drop_here();
 	return ret;
 }
 

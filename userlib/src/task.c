@@ -105,34 +105,58 @@ static int check_spawned(const struct coop_task *task)
 }
 
 /*
- * Wait as no task, since a task that blocks keeps its turn. What fails at
- * coming back leaves the caller outside.
+ * A task that blocks keeps its turn, so a caller that is one waits as an
+ * ordinary thread, and comes back if it can.
  */
 static int wait_outside(struct coop_task *me, pthread_t thread)
 {
 	struct coop_group *group = me->group;
 	int ret;
 
-	ret = coop_step_out(-EBUSY);
-	if (ret)
-		return ret;
+	coop_step_out(-EBUSY);
 	pthread_join(thread, NULL);
 	ret = coop_step_in(group);
 	if (ret)
-		coop_leave();
+		coop_drop_here();
 	return ret;
 }
 
 int coop_join(struct coop_task *task, int *result)
 {
 	struct coop_task *me = coop_self();
-	int back = 0;
-	int ret;
+	int ret, back = 0;
 
 	ret = check_spawned(task);
 	if (ret)
 		return ret;
 	if (coop_thread_is(task))
 		return -EDEADLK;
-	...
+	if (!me)
+		pthread_join(task->thread, NULL);
+	else if (pthread_tryjoin_np(task->thread, NULL))
+		back = wait_outside(me, task->thread);
+
+	ret = task->error;
+	if (!ret && result)
+		*result = task->result;
+	task_free(task);
+	return back ? back : ret;
+}
+
+int coop_detach(struct coop_task *task)
+{
+	int ret = check_spawned(task);
+
+	if (ret)
+		return ret;
+	/* First, since the task may free itself as soon as it may. */
+	pthread_detach(task->thread);
+	if (atomic_exchange(&task->fate, COOP_FATE_DETACHED) == COOP_FATE_ENDED)
+		task_free(task);
+	return 0;
+}
+
+int coop_id(const struct coop_task *task)
+{
+	return task ? atomic_load(&task->id) : -EINVAL;
 }

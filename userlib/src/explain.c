@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Errors in words: for those that a user can do something about, what to do.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define LOAD_IT		"load the module with 'insmod coop.ko' (as root)"
+#define PASS_IT		"a container needs --device /dev/coop"
+
+static const struct {
+	int error;
+	const char *advice;
+} advices[] = {
+	{ -ENOENT, "/dev/coop is not there: " LOAD_IT "; " PASS_IT },
+	{ -ENXIO, "/dev/coop is there, its module is not: " LOAD_IT },
+	{ -ENODEV, "/dev/coop is there, its module is not: " LOAD_IT },
+	{ -EACCES, "no permission to open /dev/coop: have its mode changed" },
+	{ -EPERM, "the thread is not a task of this group: call coop_enter(); "
+		  "or /dev/coop may not be opened: " PASS_IT },
+	{ -ENOTTY, "not a coop device, or a call that its module does not "
+		   "have: check COOP_DEVICE and the module's version" },
+	{ -EBADF, "the group's descriptor is not open: only coop_close() may "
+		  "close it" },
+	{ -EBUSY, "the task is not READY, the thread is a task already, or "
+		  "the group still has tasks" },
+	{ -EDEADLK, "a task cannot hand over to itself or join itself" },
+	{ -EINVAL, "an argument is NULL, out of its range or of a wrong kind" },
+	{ -E2BIG, "an option that this libcoop does not know: use a newer one" },
+	{ -ENOSPC, "the group is full: raise the module's tasks_max" },
+	{ -ESRCH, "no such task in this group: it has ended or left, or is "
+		  "another process's" },
+	{ -EAGAIN, "no more threads or thread-specific keys: see ulimit -u, "
+		   "and pids.max of a container" },
+	{ -ENOMEM, "out of memory" },
+	{ -ECANCELED, "the task ended by pthread_exit() or cancellation, "
+		      "before its function returned" },
+};
+
+/* The largest errno value that a system call can return. */
+#define ERRNO_MAX	4095
+
+const char *coop_explain(int error)
+{
+	const char *text = NULL;
+	size_t i;
+
+	if (error >= 0)
+		return "no error";
+	for (i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
+		if (advices[i].error == error)
+			return advices[i].advice;
+	}
+	if (error >= -ERRNO_MAX)
+		text = strerrordesc_np(-error);
+	return text ? text : "an error that the C library does not know";
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# Every public function has a manual page, and no page has a fault.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+command -v mandoc >/dev/null || {
+	echo "man: mandoc is missing: run tools/setup" >&2
+	exit 1
+}
+mandoc -T lint -W warning man/*.[347]
+for function in $(sed -n 's/^\t\t\(coop_.*\);$/\1/p' libcoop.map); do
+	case $function in
+	coop_sys_*) page=man/coop_sys.3 ;;
+	*) page=man/$function.3 ;;
+	esac
+	grep -qx "\.Nm $function\( ,\)\?" "$page" || {
+		echo "man: $function has no page: write $page" >&2
+		exit 1
+	}
+done
+echo "manual pages: $(ls man | wc -l), no fault"

@@ -53,10 +53,10 @@
  *
  * Lifetimes
  *
- *	A group is counted by its open file and by each of its tasks, keeps the
- *	module loaded and the scheduler's preempt notifiers switched on. When
- *	the file is closed the group is dead: its tasks are tasks no more, and
- *	are taken apart when their threads die, exec, or join another group.
+ *	A group is counted by its open file and by each of its tasks, and keeps
+ *	the module loaded. When the file is closed the group is dead: its tasks
+ *	are tasks no more, and are taken apart when their threads die, exec, or
+ *	join another group.
  *
  *	A task is taken apart once, by whoever makes it GONE: its thread in
  *	LEAVE or exec, or the irq_work that its death queued. That one sees to

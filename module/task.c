@@ -44,7 +44,6 @@ struct coop_group *coop_group_new(void)
 	kref_init(&group->ref);
 	group->id = atomic64_inc_return(&coop_last_group_id);
 	__module_get(THIS_MODULE);
-	preempt_notifier_inc();
 	return group;
 }
 
@@ -55,7 +54,6 @@ static void coop_group_free(struct kref *ref)
 	WARN_ON_ONCE(!xa_empty(&group->tasks));
 	xa_destroy(&group->tasks);
 	kfree(group);
-	preempt_notifier_dec();
 	/* This may let rmmod begin, which waits for us in coop_task_exit(). */
 	module_put(THIS_MODULE);
 }
@@ -278,6 +276,11 @@ int __init coop_task_init(void)
 	ret = coop_watch_execs();
 	if (ret)
 		goto destroy_reaper;
+	/*
+	 * Once and not with each group: it patches the scheduler's text on
+	 * every CPU, which no user shall be able to do in a loop.
+	 */
+	preempt_notifier_inc();
 	return 0;
 
 destroy_reaper:
@@ -292,6 +295,7 @@ destroy_cache:
  */
 void coop_task_exit(void)
 {
+	preempt_notifier_dec();
 	tracepoint_probe_unregister(coop_exec_tracepoint, coop_task_execed,
 				    NULL);
 	tracepoint_synchronize_unregister();

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -127,7 +128,6 @@ int __wrap_ioctl(int fd, unsigned long cmd, void *arg)
 	}
 }
 
-int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
 {
@@ -137,25 +137,21 @@ int __wrap_open(const char *path, int flags, ...)
 	fake_flags = flags;
 	if (error)
 		return failed(error);
-	return __real_open(fake_opens_path ? path : "/dev/null", flags);
+	return open(fake_opens_path ? path : "/dev/null", flags);
 }
 
-void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_malloc(size_t size)
 {
-	return counted(FAKE_MALLOC) ? NULL : __real_malloc(size);
+	return counted(FAKE_MALLOC) ? NULL : malloc(size);
 }
 
-void *__real_calloc(size_t number, size_t size);
 void *__wrap_calloc(size_t number, size_t size);
 void *__wrap_calloc(size_t number, size_t size)
 {
-	return counted(FAKE_CALLOC) ? NULL : __real_calloc(number, size);
+	return counted(FAKE_CALLOC) ? NULL : calloc(number, size);
 }
 
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
-			  void *(*fn)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
@@ -163,29 +159,25 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 {
 	int error = counted(FAKE_THREAD);
 
-	return error ? error : __real_pthread_create(thread, attr, fn, arg);
+	return error ? error : pthread_create(thread, attr, fn, arg);
 }
 
-int __real_pthread_setspecific(pthread_key_t key, const void *value);
 int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
 int __wrap_pthread_setspecific(pthread_key_t key, const void *value)
 {
 	int error = counted(FAKE_SPECIFIC);
 
-	return error ? error : __real_pthread_setspecific(key, value);
+	return error ? error : pthread_setspecific(key, value);
 }
 
-int __real_pthread_key_create(pthread_key_t *key, void (*end)(void *));
 int __wrap_pthread_key_create(pthread_key_t *key, void (*end)(void *));
 int __wrap_pthread_key_create(pthread_key_t *key, void (*end)(void *))
 {
 	int error = counted(FAKE_KEY);
 
-	return error ? error : __real_pthread_key_create(key, end);
+	return error ? error : pthread_key_create(key, end);
 }
 
-int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void),
-			  void (*child)(void));
 int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void),
 			  void (*child)(void));
 int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void),
@@ -193,5 +185,5 @@ int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void),
 {
 	int error = counted(FAKE_ATFORK);
 
-	return error ? error : __real_pthread_atfork(prepare, parent, child);
+	return error ? error : pthread_atfork(prepare, parent, child);
 }

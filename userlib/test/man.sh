@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# Every public function has a manual page, and no page has a fault.
+# Every public function has a manual page, no page has a fault, and the example
+# in libcoop(7) is the one that is built.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -19,4 +20,10 @@ for function in $(sed -n 's/^\t\t\(coop_.*\);$/\1/p' libcoop.map); do
 		exit 1
 	}
 done
+diff <(sed '1,/^#include/ { /^#include/!d; }' examples/hello.c) \
+	<(sed -n '/^#include/,/^\.Ed/p' man/libcoop.7 |
+		sed -e '/^\.Ed/d' -e 's/\\en/\\n/g') || {
+	echo "man: the example in man/libcoop.7 is not examples/hello.c" >&2
+	exit 1
+}
 echo "manual pages: $(ls man | wc -l), no fault"

@@ -18,25 +18,18 @@ static const struct {
 	{ -ENXIO, "/dev/coop is there, its module is not: " LOAD_IT },
 	{ -ENODEV, "/dev/coop is there, its module is not: " LOAD_IT },
 	{ -EACCES, "no permission to open /dev/coop: have its mode changed" },
-	{ -EPERM, "the thread is not a task of this group: call coop_enter(); "
-		  "or /dev/coop may not be opened: " PASS_IT },
-	{ -ENOTTY, "not a coop device, or a call that its module does not "
-		   "have: check COOP_DEVICE and the module's version" },
-	{ -EBADF, "the group's descriptor is not open: only coop_close() may "
-		  "close it" },
-	{ -EBUSY, "the task is not READY, the thread is a task already, or "
-		  "the group still has tasks" },
+	{ -EPERM, "the thread is no task of this group: call coop_enter(). At opening: " PASS_IT },
+	{ -ENOTTY, "not a coop device, or one without this call: check COOP_DEVICE and the module" },
+	{ -EBADF, "the group's descriptor is not open: only coop_close() may close it" },
+	{ -EBUSY, "a task is not READY, or is a task already, or the group still has tasks" },
 	{ -EDEADLK, "a task cannot hand over to itself or join itself" },
 	{ -EINVAL, "an argument is NULL, out of its range or of a wrong kind" },
 	{ -E2BIG, "an option that this libcoop does not know: use a newer one" },
 	{ -ENOSPC, "the group is full: raise the module's tasks_max" },
-	{ -ESRCH, "no such task in this group: it has ended or left, or is "
-		  "another process's" },
-	{ -EAGAIN, "no more threads or thread-specific keys: see ulimit -u, "
-		   "and pids.max of a container" },
+	{ -ESRCH, "no such task in this group: it has ended or left, or is another process's" },
+	{ -EAGAIN, "no more threads or thread-specific keys: see ulimit -u, or pids.max" },
 	{ -ENOMEM, "out of memory" },
-	{ -ECANCELED, "the task ended by pthread_exit() or cancellation, "
-		      "before its function returned" },
+	{ -ECANCELED, "the task ended early, by pthread_exit() or cancellation" },
 };
 
 /* The largest errno value that a system call can return. */

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-flags="-fsyntax-only -Wall -Wextra -Wpedantic -Werror -Iinclude -I../uapi"
+flags=(-fsyntax-only -Wall -Wextra -Wpedantic -Werror -Iinclude -I../uapi)
 program='
 #include <coop.h>
 int main(void)
@@ -16,7 +16,7 @@ int main(void)
 }'
 
 for bits in 64 32; do
-	${CC:-cc} $flags -m$bits -std=c99 -x c - <<<"$program"
-	${CXX:-c++} $flags -m$bits -std=c++11 -x c++ - <<<"$program"
+	${CC:-cc} "${flags[@]}" -m$bits -std=c99 -x c - <<<"$program"
+	${CXX:-c++} "${flags[@]}" -m$bits -std=c++11 -x c++ - <<<"$program"
 	echo "coop.h compiles alone, C99 and C++11, $bits bit"
 done

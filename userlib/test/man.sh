@@ -10,7 +10,7 @@ command -v mandoc >/dev/null || {
 	exit 1
 }
 mandoc -T lint -W warning man/*.[347]
-for function in $(sed -n 's/^\t\t\(coop_.*\);$/\1/p' libcoop.map); do
+while read -r function; do
 	case $function in
 	coop_sys_*) page=man/coop_sys.3 ;;
 	*) page=man/$function.3 ;;
@@ -19,11 +19,12 @@ for function in $(sed -n 's/^\t\t\(coop_.*\);$/\1/p' libcoop.map); do
 		echo "man: $function has no page: write $page" >&2
 		exit 1
 	}
-done
+done < <(sed -n 's/^\t\t\(coop_.*\);$/\1/p' libcoop.map)
 diff <(sed '1,/^#include/ { /^#include/!d; }' examples/hello.c) \
 	<(sed -n '/^#include/,/^\.Ed/p' man/libcoop.7 |
 		sed -e '/^\.Ed/d' -e 's/\\en/\\n/g') || {
 	echo "man: the example in man/libcoop.7 is not examples/hello.c" >&2
 	exit 1
 }
-echo "manual pages: $(ls man | wc -l), no fault"
+pages=(man/*)
+echo "manual pages: ${#pages[@]}, no fault"

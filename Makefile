@@ -17,7 +17,7 @@ help: ## this list
 module: ## coop.ko for the running kernel, or the newest with headers
 	@mkdir -p $(MODULE_DIR)
 	@cp -rsuf $(CURDIR)/Kbuild $(CURDIR)/module $(CURDIR)/uapi $(MODULE_DIR)/
-	$(MAKE) -C $(KDIR) M=$(MODULE_DIR) W=1 modules
+	$(MAKE) -C $(KDIR) O= M=$(MODULE_DIR) W=1 modules
 	@cp $(MODULE_DIR)/coop.ko coop.ko
 
 setup: ## install the packages that are missing

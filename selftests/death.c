@@ -25,6 +25,7 @@ FIXTURE_TEARDOWN(group)
 enum { RETURN, PTHREAD_EXIT, EXIT_GROUP, KILLED, FAULT, EXEC, EXEC_KEPT };
 
 static int the_fd;
+static int *volatile nowhere;
 
 static void *die(void *how)
 {
@@ -41,7 +42,7 @@ static void *die(void *how)
 		kill(getpid(), SIGKILL);
 		break;
 	case FAULT:
-		*(volatile int *)8 = 0;
+		*nowhere = 0;
 		break;
 	case EXEC_KEPT:
 		fcntl(the_fd, F_SETFD, 0);

@@ -22,14 +22,17 @@ typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
 struct qemu_info_t;
 
-enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
+enum qemu_plugin_cb_flags {
+	QEMU_PLUGIN_CB_NO_REGS
+};
 
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t,
-	void (*)(qemu_plugin_id_t, struct qemu_plugin_tb *));
+					   void (*)(qemu_plugin_id_t, struct qemu_plugin_tb *));
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *,
-	void (*)(unsigned, void *), enum qemu_plugin_cb_flags, void *);
+					  void (*)(unsigned, void *),
+					  enum qemu_plugin_cb_flags, void *);
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t,
-	void (*)(qemu_plugin_id_t, void *), void *);
+				    void (*)(qemu_plugin_id_t, void *), void *);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define ROUNDS	5
+#define ROUNDS 5
 
 static int hand_to(struct coop_task *other)
 {

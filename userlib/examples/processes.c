@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROCESSES	4
-#define ROUNDS		1000
+#define PROCESSES 4
+#define ROUNDS 1000
 
 static int add(struct coop_group *group, volatile long *counter)
 {

@@ -50,7 +50,10 @@ struct coop_options {
 };
 
 /** COOP_OPTIONS_INIT - initializer: the defaults */
-#define COOP_OPTIONS_INIT	{ sizeof(struct coop_options), 0, 0 }
+#define COOP_OPTIONS_INIT                         \
+	{                                         \
+		sizeof(struct coop_options), 0, 0 \
+	}
 
 /**
  * struct coop_task_options - what a spawned task shall be like
@@ -67,10 +70,13 @@ struct coop_task_options {
 };
 
 /** COOP_TASK_OPTIONS_INIT - initializer: the defaults */
-#define COOP_TASK_OPTIONS_INIT	{ sizeof(struct coop_task_options), 0, NULL }
+#define COOP_TASK_OPTIONS_INIT                            \
+	{                                                 \
+		sizeof(struct coop_task_options), 0, NULL \
+	}
 
 /** COOP_NAME_MAX - the longest name of a task, its final NUL not counted */
-#define COOP_NAME_MAX		15
+#define COOP_NAME_MAX 15
 
 /*
  * Groups

@@ -7,8 +7,8 @@
 
 #include "internal.h"
 
-#define LOAD_IT		"load the module with 'insmod coop.ko' (as root)"
-#define PASS_IT		"a container needs --device /dev/coop"
+#define LOAD_IT "load the module with 'insmod coop.ko' (as root)"
+#define PASS_IT "a container needs --device /dev/coop"
 
 static const struct {
 	int error;
@@ -19,7 +19,8 @@ static const struct {
 	{ -ENODEV, "/dev/coop is there, its module is not: " LOAD_IT },
 	{ -EACCES, "no permission to open /dev/coop: have its mode changed" },
 	{ -EPERM, "the thread is no task of this group: call coop_enter(). At opening: " PASS_IT },
-	{ -ENOTTY, "not a coop device, or one without this call: check COOP_DEVICE and the module" },
+	{ -ENOTTY,
+	  "not a coop device, or one without this call: check COOP_DEVICE and the module" },
 	{ -EBADF, "the group's descriptor is not open: only coop_close() may close it" },
 	{ -EBUSY, "a task is not READY, or is a task already, or the group still has tasks" },
 	{ -EDEADLK, "a task cannot hand over to itself or join itself" },
@@ -33,7 +34,7 @@ static const struct {
 };
 
 /* The largest errno value that a system call can return. */
-#define ERRNO_MAX	4095
+#define ERRNO_MAX 4095
 
 const char *coop_explain(int error)
 {

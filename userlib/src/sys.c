@@ -9,7 +9,7 @@
 
 #include "internal.h"
 
-#define COOP_DEVICE	"/dev/coop"
+#define COOP_DEVICE "/dev/coop"
 
 static int coop_ioctl(int fd, unsigned long cmd, const void *arg)
 {

@@ -20,8 +20,8 @@
 
 #include "internal.h"
 
-#define TASKS	20
-#define ROUNDS	500
+#define TASKS 20
+#define ROUNDS 500
 
 static struct coop_group *group;
 

@@ -16,7 +16,7 @@ struct options_v3 {
 	unsigned int third[4];
 };
 
-#define SIZE_V1	(offsetof(struct options_v2, first) + sizeof(unsigned int))
+#define SIZE_V1 (offsetof(struct options_v2, first) + sizeof(unsigned int))
 
 static int copy(struct options_v2 *to, const void *from)
 {

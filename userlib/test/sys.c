@@ -8,7 +8,7 @@
 
 #include "fake.h"
 
-#define FD	1234
+#define FD 1234
 
 static int join(void)
 {
@@ -52,9 +52,12 @@ static int stat(void)
 }
 
 static int (*const calls[])(void) = {
-	[FAKE_INFO] = info,	[FAKE_SETUP] = setup,
-	[FAKE_JOIN] = join,	[FAKE_LEAVE] = leave,
-	[FAKE_YIELD] = yield,	[FAKE_SWITCH] = switch_to,
+	[FAKE_INFO] = info,
+	[FAKE_SETUP] = setup,
+	[FAKE_JOIN] = join,
+	[FAKE_LEAVE] = leave,
+	[FAKE_YIELD] = yield,
+	[FAKE_SWITCH] = switch_to,
 	[FAKE_STAT] = stat,
 };
 

@@ -136,20 +136,24 @@ static void test_options(void **state)
 	options.stack_size = 1 << 20;
 	options.name = name;
 	assert_int_equal(coop_spawn(group, &task, check_options,
-				    &options.stack_size, &options), 0);
+				    &options.stack_size, &options),
+			 0);
 	assert_int_equal(coop_join(task, &got), 0);
 	assert_int_equal(got, 0);
 
 	options.name = "sixteen letters!";
 	assert_int_equal(coop_spawn(group, &task, check_options, NULL,
-				    &options), -EINVAL);
+				    &options),
+			 -EINVAL);
 	options.name = NULL;
 	options.stack_size = 1;
 	assert_int_equal(coop_spawn(group, &task, check_options, NULL,
-				    &options), -EINVAL);
+				    &options),
+			 -EINVAL);
 	options.size = sizeof(size_t);
 	assert_int_equal(coop_spawn(group, &task, check_options, NULL,
-				    &options), -EINVAL);
+				    &options),
+			 -EINVAL);
 }
 
 static void test_wrong_arguments(void **state)
@@ -286,7 +290,8 @@ static void test_join_by_task_waits_outside(void **state)
 	(void)state;
 	assert_int_equal(coop_enter(group), 0);
 	assert_int_equal(coop_join(spawn(wait_until_away, coop_self()),
-				   &got), 0);
+				   &got),
+			 0);
 	assert_int_equal(got, -EBUSY);
 	assert_true(coop_id(coop_self()) > 0);
 	assert_int_equal(fake_count(FAKE_JOIN), 3);
@@ -308,7 +313,8 @@ static void test_join_by_task_cannot_come_back(void **state)
 	(void)state;
 	assert_int_equal(coop_enter(group), 0);
 	assert_int_equal(coop_join(spawn(fill_group_when_away, coop_self()),
-				   &got), -ENOSPC);
+				   &got),
+			 -ENOSPC);
 	assert_int_equal(got, 0);
 	assert_null(coop_self());
 	assert_int_equal(coop_leave(), -EPERM);
@@ -450,8 +456,8 @@ static void test_many(void **state)
 	assert_int_equal(counter, 100);
 }
 
-#define TEST(name)	cmocka_unit_test_setup_teardown(name, open_group, \
-							close_group)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_group, \
+						   close_group)
 
 int main(void)
 {

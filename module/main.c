@@ -273,4 +273,5 @@ static void __exit coop_exit(void)
 module_exit(coop_exit);
 
 MODULE_DESCRIPTION("Cooperative tasks that take turns, at /dev/coop");
+MODULE_VERSION("1.0.0");
 MODULE_LICENSE("GPL");

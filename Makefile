@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(KVER)/build
 MODULE_DIR = $(O)/module/$(KVER)
 KSOURCE = $(O)/kernel-source
 
-all: module ## the module (./coop.ko)
+all: module library ## the module (./coop.ko) and the library
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -19,6 +19,9 @@ module: ## coop.ko for the running kernel, or the newest with headers
 	@cp -rsuf $(CURDIR)/Kbuild $(CURDIR)/module $(CURDIR)/uapi $(MODULE_DIR)/
 	$(MAKE) -C $(KDIR) O= M=$(MODULE_DIR) W=1 modules
 	@cp $(MODULE_DIR)/coop.ko coop.ko
+
+library: ## libcoop.a and libcoop.so in build/lib
+	$(MAKE) -C userlib
 
 setup: ## install the packages that are missing
 	@[ "$(SETUP)" = no ] || tools/setup
@@ -33,7 +36,17 @@ check: setup ## everything: style, then all tests in the lab
 	$(MAKE) style module selftests SETUP=no
 	tools/check
 
+install: ## library, headers, manual, udev rule, dkms source (DESTDIR=, prefix=)
+	$(MAKE) -C tools/install install
+
+uninstall: ## remove what install put there
+	$(MAKE) -C tools/install uninstall
+
+dkms: ## build and install the module by dkms, as root
+	$(MAKE) -C tools/install dkms
+
 clean: ## remove all that was built
 	rm -rf $(O) coop.ko
 
-.PHONY: all help module setup selftests style check clean
+.PHONY: all help module library setup selftests style check install uninstall \
+	dkms clean

@@ -34,6 +34,7 @@ style: setup ## checkpatch, sparse
 
 check: setup ## everything: style, then all tests in the lab
 	$(MAKE) style module selftests SETUP=no
+	$(MAKE) -C userlib test-programs
 	tools/check
 
 install: ## library, headers, manual, udev rule, dkms source (DESTDIR=, prefix=)

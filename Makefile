@@ -29,7 +29,7 @@ setup: ## install the packages that are missing
 selftests: setup ## build the selftests
 	$(MAKE) -C selftests
 
-style: setup ## checkpatch, sparse
+style: setup ## checkpatch, sparse, clang-format
 	tools/style $(KSOURCE)
 
 check: setup ## everything: style, then all tests in the lab

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* Results for people. */
+#include <stdio.h>
+#include <string.h>
+
+#include "bench.h"
+
+static const char *text(json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+static double number(json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
+
+static long whole(json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static bool pinned(json_t *row)
+{
+	return json_is_true(json_object_get(row, "pinned"));
+}
+
+/* With thousands apart, in one of a few buffers that take turns. */
+static const char *grouped(double value, int decimals)
+{
+	static char buffers[8][32];
+	static int next;
+	char digits[32], *out = buffers[next++ % 8];
+	int length, written = 0;
+
+	snprintf(digits, sizeof(digits), "%.*f", decimals, value);
+	length = strcspn(digits, ".");
+	for (int i = 0; i < length; i++) {
+		if (i && (length - i) % 3 == 0)
+			out[written++] = ',';
+		out[written++] = digits[i];
+	}
+	strcpy(out + written, digits + length);
+	return out;
+}
+
+static const char *figure(double value)
+{
+	return grouped(value, value < 100);
+}
+
+static const char *amount(long count)
+{
+	return grouped(count, 0);
+}
+
+/* A count per operation, or a dash where it is not known. */
+static const char *count(json_t *row, const char *key)
+{
+	static char buffers[4][16];
+	static int next;
+	char *out = buffers[next++ % 4];
+
+	if (!json_is_number(json_object_get(row, key)))
+		return "-";
+	snprintf(out, sizeof(buffers[0]), "%.2f", number(row, key));
+	return out;
+}
+
+/* On what, and above all what the figures are not. */
+void bench_print_headline(json_t *environment)
+{
+	json_t *mitigations = json_object_get(environment, "mitigations");
+	const char *name;
+	json_t *state;
+
+	printf("coopbench: figures are %s\n", text(environment, "clock"));
+	printf("Linux %s %s, %ld CPUs of %s\n", text(environment, "kernel"),
+	       text(environment, "machine"), whole(environment, "cpus"),
+	       text(environment, "cpu"));
+	printf("preemption %s; PSI %s; LSMs %s\n", text(environment, "preemption"),
+	       json_is_true(json_object_get(environment, "psi")) ? "on" : "off",
+	       *text(environment, "lsm") ? text(environment, "lsm") : "unknown");
+	printf("mitigations:%s\n", json_object_size(mitigations) ? "" : " none needed");
+	json_object_foreach(mitigations, name, state)
+		printf("  %s: %s\n", name, json_string_value(state));
+	printf("\n");
+	fflush(stdout);
+}
+
+void bench_print_row(json_t *row)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "%s %s", text(row, "operation"),
+		 text(row, "method"));
+	printf("%-30s %6s tasks %-8s %10s %s", what,
+	       amount(whole(row, "tasks")), pinned(row) ? "1 CPU" : "any CPU",
+	       figure(number(row, "median")), text(row, "unit"));
+	printf(" (%s to %s, %ld runs)\n", figure(number(row, "min")),
+	       figure(number(row, "max")), whole(row, "runs"));
+	fflush(stdout);
+}
+
+static json_t *find(json_t *rows, const char *operation, const char *method,
+		    int tasks, bool on_one_cpu)
+{
+	size_t index;
+	json_t *row;
+
+	json_array_foreach(rows, index, row) {
+		if (!strcmp(text(row, "operation"), operation) &&
+		    !strcmp(text(row, "method"), method) &&
+		    whole(row, "tasks") == tasks && pinned(row) == on_one_cpu)
+			return row;
+	}
+	return NULL;
+}
+
+/* One line of the first table: a cooperative way beside a preempted one. */
+static void print_pair(json_t *rows, const char *operation, int tasks,
+		       bool on_one_cpu, const char *ours, const char *theirs)
+{
+	json_t *cooperative = find(rows, operation, ours, tasks, on_one_cpu);
+	json_t *preempted = find(rows, operation, theirs, tasks, on_one_cpu);
+	char what[64];
+
+	if (!cooperative || !preempted || !number(preempted, "median"))
+		return;
+	snprintf(what, sizeof(what), "%s, %s task%s", operation, amount(tasks),
+		 tasks == 1 ? "" : "s");
+	printf("%-22s %-12s %10s   %-19s %10s   %5.2f\n", what, ours,
+	       figure(number(cooperative, "median")), theirs,
+	       figure(number(preempted, "median")),
+	       number(cooperative, "median") / number(preempted, "median"));
+}
+
+static void print_summary(json_t *rows, const char *unit)
+{
+	static const char *const preempted[] = {
+		"pthread-futex", "pthread-futex-fifo", "pthread-cond",
+		"pthread-pipe", "pthread-pipe-fifo", "pthread-eventfd",
+		"pthread-socket", "pthread-yield", "pthread-yield-fifo",
+	};
+
+	printf("\nPer operation, in %s (memory in bytes). A ratio below 1 is coop's gain,\n"
+	       "above 1 its price.\n\n", unit);
+	printf("%-22s %-12s %10s   %-19s %10s   %5s\n", "operation", "cooperative",
+	       "", "preempted", "", "ratio");
+	for (size_t i = 0; i < sizeof(preempted) / sizeof(*preempted); i++)
+		print_pair(rows, "switch", 2, true, "coop-thread", preempted[i]);
+	print_pair(rows, "create", 1, true, "coop-thread", "pthread");
+	print_pair(rows, "memory", 1000, false, "coop-thread", "pthread");
+	print_pair(rows, "memory", 10000, false, "coop-thread", "pthread");
+	printf("\nA coop thread task is a thread: creating and keeping one costs what a thread\n"
+	       "does and a little more. There is no gain in either before fibers.\n");
+}
+
+/*
+ * The instructions that a system call would have to cost more, or less, for
+ * two methods to come out even; 0 where no price does that. Under icount a
+ * system call counts no more than its instructions, on hardware often more.
+ */
+static double even_at(json_t *ours, json_t *theirs)
+{
+	double calls = number(ours, "syscalls") - number(theirs, "syscalls");
+	double cost = number(theirs, "median") - number(ours, "median");
+
+	if (!json_is_number(json_object_get(ours, "syscalls")) ||
+	    !json_is_number(json_object_get(theirs, "syscalls")) ||
+	    (calls < 0.05 && calls > -0.05))
+		return 0;
+	return cost / calls;
+}
+
+static void print_switch(json_t *rows, json_t *row, const int *tasks)
+{
+	const char *method = text(row, "method");
+	json_t *coop, *cell;
+	double even;
+
+	printf("%-21s", method);
+	for (; *tasks; tasks++) {
+		cell = find(rows, "switch", method, *tasks, pinned(row));
+		printf(" %8s", cell ? figure(number(cell, "median")) : "-");
+	}
+	printf(" %7s %8s", count(row, "syscalls"), count(row, "context_switches"));
+	coop = find(rows, "switch", "coop-thread", 2, pinned(row));
+	even = coop ? even_at(coop, row) : 0;
+	if (coop && whole(row, "tasks") == 2)
+		printf(" %6.2f %8s", number(coop, "median") / number(row, "median"),
+		       even > 0 ? figure(even) : "never");
+	printf("\n");
+}
+
+static void print_switches(json_t *rows, bool on_one_cpu)
+{
+	static const int tasks[] = { 2, 10, 100, 1000, 0 };
+	bool headed = false;
+	size_t index;
+	json_t *row;
+
+	json_array_foreach(rows, index, row) {
+		if (strcmp(text(row, "operation"), "switch") ||
+		    pinned(row) != on_one_cpu || whole(row, "tasks") != 2)
+			continue;
+		if (!headed) {
+			printf("\n%s\n%-21s", on_one_cpu ?
+			       "One switch, all tasks on one CPU; system calls, context switches and ratio with 2 tasks" :
+			       "One switch, tasks on any CPU; system calls, context switches and ratio with 2 tasks",
+			       "tasks");
+			for (int i = 0; tasks[i]; i++)
+				printf(" %8s", amount(tasks[i]));
+			printf(" %7s %8s %6s %8s\n", "calls", "switches", "coop/", "even at");
+			headed = true;
+		}
+		print_switch(rows, row, tasks);
+	}
+}
+
+static void print_floors(json_t *rows)
+{
+	json_t *call = find(rows, "switch", "syscall", 1, true);
+	json_t *ioctl = find(rows, "switch", "ioctl", 1, true);
+
+	if (call)
+		printf("\nFloor: a system call that does nothing (getppid) %s\n",
+		       figure(number(call, "median")));
+	if (ioctl)
+		printf("Floor: an ioctl on /dev/coop (a yield, nobody READY) %s\n",
+		       figure(number(ioctl, "median")));
+}
+
+static void print_memory(json_t *rows)
+{
+	bool headed = false;
+	size_t index;
+	json_t *row, *parts;
+
+	json_array_foreach(rows, index, row) {
+		parts = json_object_get(row, "parts");
+		if (strcmp(text(row, "operation"), "memory") || !parts)
+			continue;
+		if (!headed)
+			printf("\nBytes of an idle task\n%-14s %8s %10s %10s %10s %12s %12s\n",
+			       "", "tasks", "all", "user RSS", "slab",
+			       "kernel stack", "page tables");
+		headed = true;
+		printf("%-14s %8s %10s", text(row, "method"),
+		       amount(whole(row, "tasks")), figure(number(row, "median")));
+		printf(" %10s %10s %12s %12s\n", figure(number(parts, "rss")),
+		       figure(number(parts, "slab")),
+		       figure(number(parts, "kernel_stack")),
+		       figure(number(parts, "page_tables")));
+	}
+}
+
+void bench_print_report(json_t *report)
+{
+	json_t *rows = json_object_get(report, "results");
+
+	print_summary(rows, text(json_object_get(report, "environment"), "unit"));
+	print_switches(rows, true);
+	print_switches(rows, false);
+	print_floors(rows);
+	print_memory(rows);
+	printf("\neven at: the price of a system call, in the unit above and on top of what it\n"
+	       "costs here, beyond which the order of coop-thread and that method turns over.\n");
+}

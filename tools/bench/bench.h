@@ -53,7 +53,6 @@ struct bench_options {
  * @pinned: on one CPU
  * @runs: how many of @samples are there
  * @samples: per operation, one for each run
- * @syscalls: per operation; negative if not known
  * @context_switches: per operation; negative if not known
  * @parts: an object with what the samples' median consists of, or NULL
  */
@@ -63,7 +62,7 @@ struct bench_row {
 	bool pinned;
 	int runs;
 	double samples[BENCH_RUNS_MAX];
-	double syscalls, context_switches;
+	double context_switches;
 	json_t *parts;
 };
 
@@ -75,6 +74,9 @@ int bench_memory(const struct bench_options *options);
 /* results.c */
 void bench_add_row(const struct bench_options *options,
 		   const struct bench_row *row);
+void bench_set_syscalls(json_t *row, double syscalls);
+json_t *bench_find_row(json_t *rows, const char *operation, const char *method,
+		       int tasks, bool pinned);
 bool bench_wanted(const struct bench_options *options, const char *method);
 int bench_write_json(const char *path, json_t *report);
 int bench_write_csv(const char *path, json_t *report);
@@ -97,8 +99,9 @@ void bench_pin(bool on);
 /* counters.c */
 double bench_clock(void);
 double bench_context_switches(void);
-int bench_open_syscall_counter(const struct bench_options *options);
+int bench_open_syscall_counter(void);
 double bench_syscalls(int counter);
+void bench_close_syscall_counter(int counter);
 
 /* main.c: one line on stderr, cleared when the next thing is printed */
 __attribute__((format(printf, 2, 3)))

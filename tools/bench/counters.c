@@ -42,10 +42,10 @@ static int tracepoint_id(const char *path)
 
 /*
  * Counts the system calls of the caller and of all threads made after this.
- * It slows them down, so nothing is timed while it is open. Needs tracefs and
- * the right to trace; returns -1 without.
+ * It slows them down, so all that is timed comes before all that is counted.
+ * Needs tracefs and the right to trace; returns -1 without.
  */
-int bench_open_syscall_counter(const struct bench_options *options)
+int bench_open_syscall_counter(void)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT,
@@ -54,8 +54,6 @@ int bench_open_syscall_counter(const struct bench_options *options)
 	};
 	int id;
 
-	if (options->time_only)
-		return -1;
 	id = tracepoint_id("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id");
 	if (id < 0)
 		return -1;
@@ -70,4 +68,11 @@ double bench_syscalls(int counter)
 	if (read(counter, &count, sizeof(count)) != sizeof(count))
 		return -1;
 	return count;
+}
+
+void bench_close_syscall_counter(int counter)
+{
+	close(counter);
+	/* The kernel leaves perf's hooks in the scheduler for a second more. */
+	usleep(1200000);
 }

@@ -10,11 +10,14 @@
 
 #include "bench.h"
 
+/* ready is why there is no group, or 0. */
 struct creation {
 	const char *method;
 	int (*make)(struct creation *creation);
 	struct coop_group *group;
+	int ready;
 	size_t stack;
+	long operations;
 };
 
 static int task_main(void *arg)
@@ -61,41 +64,23 @@ static int make_many(struct creation *creation, long count)
 	return ret;
 }
 
-static int count_syscalls(const struct bench_options *options,
-			  struct creation *creation, struct bench_row *row,
-			  long operations)
-{
-	int counter = bench_open_syscall_counter(options);
-	double before;
-	int ret;
-
-	if (counter < 0)
-		return 0;
-	before = bench_syscalls(counter);
-	ret = make_many(creation, operations);
-	row->syscalls = (bench_syscalls(counter) - before - 1) / operations;
-	close(counter);
-	return ret;
-}
-
 static int time_runs(const struct bench_options *options,
-		     struct creation *creation, struct bench_row *row,
-		     long operations)
+		     struct creation *creation, struct bench_row *row)
 {
 	double start, switches;
 	int ret;
 
-	ret = make_many(creation, operations);
+	ret = make_many(creation, creation->operations);
 	switches = bench_context_switches();
 	for (int i = 0; i < options->runs && !ret; i++) {
 		start = bench_clock();
-		ret = make_many(creation, operations);
-		row->samples[i] = (bench_clock() - start) / operations;
+		ret = make_many(creation, creation->operations);
+		row->samples[i] = (bench_clock() - start) / creation->operations;
 	}
 	row->context_switches = (bench_context_switches() - switches) /
-				operations / options->runs;
+				creation->operations / options->runs;
 	row->runs = options->runs;
-	return ret ? ret : count_syscalls(options, creation, row, operations);
+	return ret;
 }
 
 static int measure(const struct bench_options *options,
@@ -103,16 +88,14 @@ static int measure(const struct bench_options *options,
 {
 	struct bench_row row = {
 		.operation = "create", .method = creation->method, .tasks = 1,
-		.pinned = true, .syscalls = -1,
+		.pinned = true,
 	};
-	long operations = options->operations;
 	int ret;
 
-	if (!operations)
-		operations = bench_counts_instructions() ? 200 : 2000;
-	creation->stack = options->stack;
+	if (!bench_wanted(options, creation->method))
+		return 0;
 	bench_progress(options, "create %s", creation->method);
-	ret = time_runs(options, creation, &row, operations);
+	ret = creation->ready ? creation->ready : time_runs(options, creation, &row);
 	if (ret)
 		bench_complain("create %s: not measured: %s", creation->method,
 			       coop_explain(ret));
@@ -121,27 +104,44 @@ static int measure(const struct bench_options *options,
 	return ret != 0;
 }
 
+static void count_syscalls(const struct bench_options *options,
+			   struct creation *creation, int counter)
+{
+	double before = bench_syscalls(counter);
+	json_t *row;
+
+	row = bench_find_row(options->rows, "create", creation->method, 1, true);
+	/* One of them is the first reading. */
+	if (row && !make_many(creation, creation->operations))
+		bench_set_syscalls(row, (bench_syscalls(counter) - before - 1) /
+					creation->operations);
+}
+
 /* Returns 0, or 1 if something could not be measured. */
 int bench_create(const struct bench_options *options)
 {
-	struct creation task = { "coop-thread", make_task };
-	struct creation thread = { "pthread", make_thread };
-	int ret, failed = 0;
+	long usual = bench_counts_instructions() ? 200 : 2000;
+	struct creation creations[] = {
+		{ "coop-thread", make_task }, { "pthread", make_thread },
+	};
+	int counter, failed = 0;
 
 	bench_pin(true);
-	if (bench_wanted(options, task.method)) {
-		ret = coop_open(&task.group, NULL);
-		if (ret) {
-			bench_complain("create %s: not measured: %s",
-				       task.method, coop_explain(ret));
-			failed = 1;
-		} else {
-			failed |= measure(options, &task);
-			coop_close(task.group);
-		}
+	creations[0].ready = coop_open(&creations[0].group, NULL);
+	for (int i = 0; i < 2; i++) {
+		creations[i].stack = options->stack;
+		creations[i].operations = options->operations ?
+					  options->operations : usual;
+		failed |= measure(options, &creations[i]);
 	}
-	if (bench_wanted(options, thread.method))
-		failed |= measure(options, &thread);
+	counter = options->time_only ? -1 : bench_open_syscall_counter();
+	if (counter >= 0) {
+		for (int i = 0; i < 2; i++)
+			count_syscalls(options, &creations[i], counter);
+		bench_close_syscall_counter(counter);
+	}
+	if (!creations[0].ready)
+		coop_close(creations[0].group);
 	bench_pin(false);
 	return failed;
 }

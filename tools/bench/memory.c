@@ -195,7 +195,7 @@ static int measure(const struct bench_options *options, bool coop, int tasks)
 	struct bench_row row = {
 		.operation = "memory", .unit = "bytes", .tasks = tasks,
 		.method = coop ? "coop-thread" : "pthread",
-		.syscalls = -1, .context_switches = -1,
+		.context_switches = -1,
 	};
 	int ret;
 

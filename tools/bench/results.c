@@ -48,6 +48,33 @@ static json_t *tenths(double value)
 	return json_real(round(value * 10) / 10);
 }
 
+/* The row of that kind, or NULL. */
+json_t *bench_find_row(json_t *rows, const char *operation, const char *method,
+		       int tasks, bool pinned)
+{
+	const char *row_operation, *row_method;
+	int row_tasks, row_pinned;
+	size_t index;
+	json_t *row;
+
+	json_array_foreach(rows, index, row) {
+		if (!json_unpack(row, "{s:s, s:s, s:i, s:b}",
+				 "operation", &row_operation, "method", &row_method,
+				 "tasks", &row_tasks, "pinned", &row_pinned) &&
+		    !strcmp(row_operation, operation) &&
+		    !strcmp(row_method, method) &&
+		    row_tasks == tasks && row_pinned == pinned)
+			return row;
+	}
+	return NULL;
+}
+
+void bench_set_syscalls(json_t *row, double syscalls)
+{
+	if (row)
+		json_object_set_new(row, "syscalls", count_or_null(syscalls));
+}
+
 void bench_add_row(const struct bench_options *options,
 		   const struct bench_row *row)
 {
@@ -66,7 +93,7 @@ void bench_add_row(const struct bench_options *options,
 			 "unit", row->unit ? row->unit : bench_unit(),
 			 "median", tenths(median), "min", tenths(sorted[0]),
 			 "max", tenths(sorted[row->runs - 1]), "runs", row->runs,
-			 "syscalls", count_or_null(row->syscalls),
+			 "syscalls", json_null(),
 			 "context_switches", count_or_null(row->context_switches));
 	if (row->parts)
 		json_object_set_new(json, "parts", row->parts);

@@ -23,6 +23,7 @@ struct measure {
 	pthread_attr_t attr;
 	long rounds;
 	int counter;
+	double syscalls;
 };
 
 static void *sit(void *arg)
@@ -112,8 +113,8 @@ static void count_syscalls(struct measure *measure, struct seat *seat)
 	before = bench_syscalls(measure->counter);
 	go_round(seat, measure->rounds);
 	/* One of them was the first reading. */
-	measure->row->syscalls = bench_syscalls(measure->counter) - before - 1;
-	measure->row->syscalls /= all_hops(seat->ring) - hops;
+	measure->syscalls = bench_syscalls(measure->counter) - before - 1;
+	measure->syscalls /= all_hops(seat->ring) - hops;
 }
 
 /* The first seat; there are no others while it makes them. */
@@ -229,38 +230,60 @@ static void explain_skip(const struct ring_method *method, int tasks, int error)
 		       tasks, why);
 }
 
-static int measure_row(const struct bench_options *options,
+static int time_row(struct measure *measure, const struct ring_method *method)
+{
+	struct bench_row *row = measure->row;
+	int ret;
+
+	bench_progress(measure->options, "switch %s, %d tasks, %s", row->method,
+		       row->tasks, row->pinned ? "one CPU" : "any CPU");
+	ret = run_ring(measure, method);
+	if (!ret && row->runs) {
+		bench_add_row(measure->options, row);
+		return 0;
+	}
+	if (ret)
+		explain_skip(method, row->tasks, ret);
+	/* What the user may not do is no failure of what they may. */
+	return ret != EPERM || !method->fifo;
+}
+
+static int count_row(struct measure *measure, const struct ring_method *method)
+{
+	struct bench_row *row = measure->row;
+	json_t *timed;
+
+	timed = bench_find_row(measure->options->rows, "switch", row->method,
+			       row->tasks, row->pinned);
+	if (!timed)
+		return 0;
+	bench_progress(measure->options, "switch %s, %d tasks: system calls",
+		       row->method, row->tasks);
+	measure->counter = bench_open_syscall_counter();
+	if (measure->counter >= 0) {
+		if (!run_ring(measure, method))
+			bench_set_syscalls(timed, measure->syscalls);
+		close(measure->counter);
+	}
+	return 0;
+}
+
+static int measure_row(const struct bench_options *options, bool count,
 		       const struct ring_method *method, int tasks, bool pinned)
 {
 	struct bench_row row = {
 		.operation = "switch", .method = method->name, .tasks = tasks,
-		.pinned = pinned, .syscalls = -1, .context_switches = -1,
+		.pinned = pinned, .context_switches = -1,
 	};
 	struct measure measure = {
-		.options = options, .row = &row, .counter = -1,
+		.options = options, .row = &row, .counter = -1, .syscalls = -1,
 	};
 	long operations = options->operations;
-	int ret;
 
 	if (!operations)
 		operations = bench_counts_instructions() ? 2000 : 20000;
 	measure.rounds = operations / tasks > 2 ? operations / tasks : 2;
-	bench_progress(options, "switch %s, %d tasks, %s", method->name, tasks,
-		       pinned ? "one CPU" : "any CPU");
-	ret = run_ring(&measure, method);
-	if (!ret && row.runs) {
-		measure.counter = bench_open_syscall_counter(options);
-		if (measure.counter >= 0) {
-			run_ring(&measure, method);
-			close(measure.counter);
-		}
-		bench_add_row(options, &row);
-		return 0;
-	}
-	if (ret)
-		explain_skip(method, tasks, ret);
-	/* What the user may not do is no failure of what they may. */
-	return ret != EPERM || !method->fifo;
+	return count ? count_row(&measure, method) : time_row(&measure, method);
 }
 
 static void raise_descriptor_limit(void)
@@ -272,7 +295,7 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int measure_method(const struct bench_options *options,
+static int measure_method(const struct bench_options *options, bool count,
 			  const struct ring_method *method, bool pinned)
 {
 	static const int usual[] = { 2, 10, 100, 1000, 0 };
@@ -280,20 +303,18 @@ static int measure_method(const struct bench_options *options,
 	int failed = 0;
 
 	if (method->alone)
-		return measure_row(options, method, 1, pinned);
+		return measure_row(options, count, method, 1, pinned);
 	for (; *tasks; tasks++)
 		if (*tasks > 1)
-			failed |= measure_row(options, method, *tasks, pinned);
+			failed |= measure_row(options, count, method, *tasks, pinned);
 	return failed;
 }
 
-/* Returns 0, or 1 if something could not be measured. */
-int bench_switch(const struct bench_options *options)
+static int measure_all(const struct bench_options *options, bool count)
 {
 	const struct ring_method *method;
 	int failed = 0;
 
-	raise_descriptor_limit();
 	for (int pinned = 1; pinned >= 0; pinned--) {
 		if (options->placement == (pinned ? UNPINNED : PINNED))
 			continue;
@@ -305,8 +326,23 @@ int bench_switch(const struct bench_options *options)
 				continue;
 			if (!pinned && (method->pinned_only || method->alone))
 				continue;
-			failed |= measure_method(options, method, pinned);
+			failed |= measure_method(options, count, method, pinned);
 		}
+	}
+	return failed;
+}
+
+/* Returns 0, or 1 if something could not be measured. */
+int bench_switch(const struct bench_options *options)
+{
+	int failed, counter;
+
+	raise_descriptor_limit();
+	failed = measure_all(options, false);
+	counter = options->time_only ? -1 : bench_open_syscall_counter();
+	if (counter >= 0) {
+		measure_all(options, true);
+		bench_close_syscall_counter(counter);
 	}
 	return failed;
 }

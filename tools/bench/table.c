@@ -104,29 +104,15 @@ void bench_print_row(json_t *row)
 	fflush(stdout);
 }
 
-static json_t *find(json_t *rows, const char *operation, const char *method,
-		    int tasks, bool on_one_cpu)
-{
-	size_t index;
-	json_t *row;
-
-	json_array_foreach(rows, index, row) {
-		if (!strcmp(text(row, "operation"), operation) &&
-		    !strcmp(text(row, "method"), method) &&
-		    whole(row, "tasks") == tasks && pinned(row) == on_one_cpu)
-			return row;
-	}
-	return NULL;
-}
-
 /* One line of the first table: a cooperative way beside a preempted one. */
 static void print_pair(json_t *rows, const char *operation, int tasks,
 		       bool on_one_cpu, const char *ours, const char *theirs)
 {
-	json_t *cooperative = find(rows, operation, ours, tasks, on_one_cpu);
-	json_t *preempted = find(rows, operation, theirs, tasks, on_one_cpu);
+	json_t *cooperative, *preempted;
 	char what[64];
 
+	cooperative = bench_find_row(rows, operation, ours, tasks, on_one_cpu);
+	preempted = bench_find_row(rows, operation, theirs, tasks, on_one_cpu);
 	if (!cooperative || !preempted || !number(preempted, "median"))
 		return;
 	snprintf(what, sizeof(what), "%s, %s task%s", operation, amount(tasks),
@@ -183,11 +169,11 @@ static void print_switch(json_t *rows, json_t *row, const int *tasks)
 
 	printf("%-21s", method);
 	for (; *tasks; tasks++) {
-		cell = find(rows, "switch", method, *tasks, pinned(row));
+		cell = bench_find_row(rows, "switch", method, *tasks, pinned(row));
 		printf(" %8s", cell ? figure(number(cell, "median")) : "-");
 	}
 	printf(" %7s %8s", count(row, "syscalls"), count(row, "context_switches"));
-	coop = find(rows, "switch", "coop-thread", 2, pinned(row));
+	coop = bench_find_row(rows, "switch", "coop-thread", 2, pinned(row));
 	even = coop ? even_at(coop, row) : 0;
 	if (coop && whole(row, "tasks") == 2)
 		printf(" %6.2f %8s", number(coop, "median") / number(row, "median"),
@@ -222,8 +208,8 @@ static void print_switches(json_t *rows, bool on_one_cpu)
 
 static void print_floors(json_t *rows)
 {
-	json_t *call = find(rows, "switch", "syscall", 1, true);
-	json_t *ioctl = find(rows, "switch", "ioctl", 1, true);
+	json_t *call = bench_find_row(rows, "switch", "syscall", 1, true);
+	json_t *ioctl = bench_find_row(rows, "switch", "ioctl", 1, true);
 
 	if (call)
 		printf("\nFloor: a system call that does nothing (getppid) %s\n",

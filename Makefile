@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(KVER)/build
 MODULE_DIR = $(O)/module/$(KVER)
 KSOURCE = $(O)/kernel-source
 
-all: module library ## the module (./coop.ko) and the library
+all: module library benchmark ## the module (./coop.ko), the library, coopbench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -22,6 +22,9 @@ module: ## coop.ko for the running kernel, or the newest with headers
 
 library: ## libcoop.a and libcoop.so in build/lib
 	$(MAKE) -C userlib
+
+benchmark: library ## build/coopbench
+	$(MAKE) -C tools/bench
 
 setup: ## install the packages that are missing
 	@[ "$(SETUP)" = no ] || tools/setup
@@ -37,6 +40,13 @@ check: setup ## everything: style, then all tests in the lab
 	$(MAKE) -C userlib test-programs
 	tools/check
 
+demo: setup ## measure everything in the lab: tables, and a chart in build/report
+	$(MAKE) all SETUP=no
+	tools/bench/demo $(LAB)
+
+bench: demo ## the same (LAB='--kernel ...'), held against the ratios coop keeps
+	tools/bench/guard $(O)/report/bench.json
+
 install: ## library, headers, manual, udev rule, dkms source (DESTDIR=, prefix=)
 	$(MAKE) -C tools/install install
 
@@ -49,5 +59,5 @@ dkms: ## build and install the module by dkms, as root
 clean: ## remove all that was built
 	rm -rf $(O) coop.ko
 
-.PHONY: all help module library setup selftests style check install uninstall \
-	dkms clean
+.PHONY: all help module library benchmark setup selftests style check demo \
+	bench install uninstall dkms clean

@@ -39,7 +39,11 @@ struct bench_options {
 	int runs;
 	long operations;
 	size_t stack;
-	enum { BOTH, PINNED, UNPINNED } placement;
+	enum {
+		BOTH,
+		PINNED,
+		UNPINNED
+	} placement;
 	json_t *rows;
 	bool time_only, progress;
 };
@@ -104,9 +108,9 @@ double bench_syscalls(int counter);
 void bench_close_syscall_counter(int counter);
 
 /* main.c: one line on stderr, cleared when the next thing is printed */
-__attribute__((format(printf, 2, 3)))
-void bench_progress(const struct bench_options *options, const char *format, ...);
-__attribute__((format(printf, 1, 2)))
-void bench_complain(const char *format, ...);
+void bench_progress(const struct bench_options *options, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void bench_complain(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
 
 #endif

@@ -87,7 +87,9 @@ static int measure(const struct bench_options *options,
 		   struct creation *creation)
 {
 	struct bench_row row = {
-		.operation = "create", .method = creation->method, .tasks = 1,
+		.operation = "create",
+		.method = creation->method,
+		.tasks = 1,
 		.pinned = true,
 	};
 	int ret;
@@ -114,7 +116,7 @@ static void count_syscalls(const struct bench_options *options,
 	/* One of them is the first reading. */
 	if (row && !make_many(creation, creation->operations))
 		bench_set_syscalls(row, (bench_syscalls(counter) - before - 1) /
-					creation->operations);
+						creation->operations);
 }
 
 /* Returns 0, or 1 if something could not be measured. */
@@ -122,7 +124,8 @@ int bench_create(const struct bench_options *options)
 {
 	long usual = bench_counts_instructions() ? 200 : 2000;
 	struct creation creations[] = {
-		{ "coop-thread", make_task }, { "pthread", make_thread },
+		{ "coop-thread", make_task },
+		{ "pthread", make_thread },
 	};
 	int counter, failed = 0;
 
@@ -130,8 +133,7 @@ int bench_create(const struct bench_options *options)
 	creations[0].ready = coop_open(&creations[0].group, NULL);
 	for (int i = 0; i < 2; i++) {
 		creations[i].stack = options->stack;
-		creations[i].operations = options->operations ?
-					  options->operations : usual;
+		creations[i].operations = options->operations ? options->operations : usual;
 		failed |= measure(options, &creations[i]);
 	}
 	counter = options->time_only ? -1 : bench_open_syscall_counter();

@@ -143,8 +143,7 @@ static json_t *preemption(const struct utsname *name)
 	} else if (strstr(name->version, "PREEMPT_DYNAMIC")) {
 		model = json_string("dynamic");
 	} else {
-		model = json_string(strstr(name->version, "PREEMPT") ? "full" :
-				    "none or voluntary");
+		model = json_string(strstr(name->version, "PREEMPT") ? "full" : "none or voluntary");
 	}
 	free(line);
 	return model;

@@ -23,7 +23,12 @@ static const struct operation {
 	{ NULL },
 };
 
-enum { KEY_JSON = 256, KEY_CSV, KEY_STACK, KEY_TIME_ONLY };
+enum {
+	KEY_JSON = 256,
+	KEY_CSV,
+	KEY_STACK,
+	KEY_TIME_ONLY
+};
 
 static const struct argp_option argp_options[] = {
 	{ "tasks", 't', "N,...", 0, "numbers of tasks (default: the operation's own)" },
@@ -58,6 +63,14 @@ struct command_line {
 	int nr_words;
 };
 
+/* A terminal that can clear a line. */
+static bool shows_progress(void)
+{
+	const char *terminal = getenv("TERM");
+
+	return isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb");
+}
+
 void bench_progress(const struct bench_options *options, const char *format, ...)
 {
 	va_list args;
@@ -75,7 +88,7 @@ void bench_complain(const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "%scoopbench: ", isatty(STDERR_FILENO) ? "\r\033[K" : "");
+	fprintf(stderr, "%scoopbench: ", shows_progress() ? "\r\033[K" : "");
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
@@ -294,10 +307,13 @@ static int measure(struct command_line *line)
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
-		argp_options, parse, "[OPERATION...]\nlist\nreport FILE...", doc,
+		argp_options,
+		parse,
+		"[OPERATION...]\nlist\nreport FILE...",
+		doc,
 	};
 	struct command_line line = {
-		.options = { .runs = 7, .progress = isatty(STDERR_FILENO) },
+		.options = { .runs = 7, .progress = shows_progress() },
 	};
 
 	argp_err_exit_status = 2;

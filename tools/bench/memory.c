@@ -17,7 +17,13 @@
 
 #include "bench.h"
 
-enum { RSS, SLAB, KERNEL_STACK, PAGE_TABLES, PARTS };
+enum {
+	RSS,
+	SLAB,
+	KERNEL_STACK,
+	PAGE_TABLES,
+	PARTS
+};
 
 static const struct {
 	const char *key, *path, *field;
@@ -193,7 +199,9 @@ static int measure(const struct bench_options *options, bool coop, int tasks)
 {
 	struct usage usages[BENCH_RUNS_MAX];
 	struct bench_row row = {
-		.operation = "memory", .unit = "bytes", .tasks = tasks,
+		.operation = "memory",
+		.unit = "bytes",
+		.tasks = tasks,
 		.method = coop ? "coop-thread" : "pthread",
 		.context_switches = -1,
 	};

@@ -220,12 +220,12 @@ static void fd_hop(struct seat *seat)
 }
 
 #define COOP_RING .first = coop_first, .last = coop_last, \
-	.enter = coop_seat_enter, .leave = coop_seat_leave, .seated = coop_seated
+		  .enter = coop_seat_enter, .leave = coop_seat_leave, .seated = coop_seated
 #define YIELD_RING .enter = nothing, .hop = yield_hop, .leave = nothing, \
-	.pinned_only = true
+		   .pinned_only = true
 #define FUTEX_RING .enter = futex_enter, .hop = futex_hop, .leave = futex_leave
 #define FD_RING .close = fd_close, .enter = fd_enter, .hop = fd_hop, \
-	.leave = fd_leave
+		.leave = fd_leave
 
 const struct ring_method ring_methods[] = {
 	{ "coop-thread", COOP_RING, .hop = coop_hop },

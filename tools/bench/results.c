@@ -13,8 +13,18 @@
 
 /* The columns of a row, in the order of the CSV file. */
 static const char *const columns[] = {
-	"operation", "method", "tasks", "cpus", "pinned", "unit", "median",
-	"min", "max", "runs", "syscalls", "context_switches",
+	"operation",
+	"method",
+	"tasks",
+	"cpus",
+	"pinned",
+	"unit",
+	"median",
+	"min",
+	"max",
+	"runs",
+	"syscalls",
+	"context_switches",
 };
 
 bool bench_wanted(const struct bench_options *options, const char *method)

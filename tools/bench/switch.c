@@ -177,8 +177,7 @@ static void set_attributes(struct measure *measure)
 
 	pthread_attr_init(attr);
 	/* 10,000 threads of 8 MiB would hit limits that are not the subject. */
-	pthread_attr_setstacksize(attr, measure->options->stack ?
-				  measure->options->stack : 64 * 1024);
+	pthread_attr_setstacksize(attr, measure->options->stack ? measure->options->stack : 64 * 1024);
 	if (method->fifo) {
 		pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
 		pthread_attr_setschedpolicy(attr, SCHED_FIFO);
@@ -272,11 +271,17 @@ static int measure_row(const struct bench_options *options, bool count,
 		       const struct ring_method *method, int tasks, bool pinned)
 {
 	struct bench_row row = {
-		.operation = "switch", .method = method->name, .tasks = tasks,
-		.pinned = pinned, .context_switches = -1,
+		.operation = "switch",
+		.method = method->name,
+		.tasks = tasks,
+		.pinned = pinned,
+		.context_switches = -1,
 	};
 	struct measure measure = {
-		.options = options, .row = &row, .counter = -1, .syscalls = -1,
+		.options = options,
+		.row = &row,
+		.counter = -1,
+		.syscalls = -1,
 	};
 	long operations = options->operations;
 

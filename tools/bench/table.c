@@ -56,6 +56,19 @@ static const char *amount(long count)
 	return grouped(count, 0);
 }
 
+/* With a star where an operation was mostly no switch at all. */
+static const char *cell(json_t *row)
+{
+	static char buffers[8][32];
+	static int next;
+	char *out = buffers[next++ % 8];
+	bool switched = json_number_value(json_object_get(row, "context_switches")) > 0.8;
+
+	snprintf(out, sizeof(buffers[0]), "%s%s", figure(number(row, "median")),
+		 switched ? "" : "*");
+	return out;
+}
+
 /* A count per operation, or a dash where it is not known. */
 static const char *count(json_t *row, const char *key)
 {
@@ -126,13 +139,20 @@ static void print_pair(json_t *rows, const char *operation, int tasks,
 static void print_summary(json_t *rows, const char *unit)
 {
 	static const char *const preempted[] = {
-		"pthread-futex", "pthread-futex-fifo", "pthread-cond",
-		"pthread-pipe", "pthread-pipe-fifo", "pthread-eventfd",
-		"pthread-socket", "pthread-yield", "pthread-yield-fifo",
+		"pthread-futex",
+		"pthread-futex-fifo",
+		"pthread-cond",
+		"pthread-pipe",
+		"pthread-pipe-fifo",
+		"pthread-eventfd",
+		"pthread-socket",
+		"pthread-yield",
+		"pthread-yield-fifo",
 	};
 
 	printf("\nPer operation, in %s (memory in bytes). A ratio below 1 is coop's gain,\n"
-	       "above 1 its price.\n\n", unit);
+	       "above 1 its price.\n\n",
+	       unit);
 	printf("%-22s %-12s %10s   %-19s %10s   %5s\n", "operation", "cooperative",
 	       "", "preempted", "", "ratio");
 	for (size_t i = 0; i < sizeof(preempted) / sizeof(*preempted); i++)
@@ -164,13 +184,13 @@ static double even_at(json_t *ours, json_t *theirs)
 static void print_switch(json_t *rows, json_t *row, const int *tasks)
 {
 	const char *method = text(row, "method");
-	json_t *coop, *cell;
+	json_t *coop, *measured;
 	double even;
 
 	printf("%-21s", method);
 	for (; *tasks; tasks++) {
-		cell = bench_find_row(rows, "switch", method, *tasks, pinned(row));
-		printf(" %8s", cell ? figure(number(cell, "median")) : "-");
+		measured = bench_find_row(rows, "switch", method, *tasks, pinned(row));
+		printf(" %8s", measured ? cell(measured) : "-");
 	}
 	printf(" %7s %8s", count(row, "syscalls"), count(row, "context_switches"));
 	coop = bench_find_row(rows, "switch", "coop-thread", 2, pinned(row));
@@ -193,9 +213,7 @@ static void print_switches(json_t *rows, bool on_one_cpu)
 		    pinned(row) != on_one_cpu || whole(row, "tasks") != 2)
 			continue;
 		if (!headed) {
-			printf("\n%s\n%-21s", on_one_cpu ?
-			       "One switch, all tasks on one CPU; system calls, context switches and ratio with 2 tasks" :
-			       "One switch, tasks on any CPU; system calls, context switches and ratio with 2 tasks",
+			printf("\n%s\n%-21s", on_one_cpu ? "One switch, all tasks on one CPU; system calls, context switches and ratio with 2 tasks" : "One switch, tasks on any CPU; system calls, context switches and ratio with 2 tasks",
 			       "tasks");
 			for (int i = 0; tasks[i]; i++)
 				printf(" %8s", amount(tasks[i]));
@@ -253,5 +271,6 @@ void bench_print_report(json_t *report)
 	print_floors(rows);
 	print_memory(rows);
 	printf("\neven at: the price of a system call, in the unit above and on top of what it\n"
-	       "costs here, beyond which the order of coop-thread and that method turns over.\n");
+	       "costs here, beyond which the order of coop-thread and that method turns over.\n"
+	       "*: most of these calls came back without a switch, so it is no price of one.\n");
 }

@@ -7,7 +7,7 @@
  *   PROFILE_OUT=a.txt qemu-system-x86_64 -icount shift=0,sleep=off -plugin ./icount-profile.so ...
  *
  * Two runs that differ only in their number of iterations, subtracted, give
- * the cost of one iteration: see profile-diff.py. Boot with nokaslr.
+ * the cost of one iteration: see profile-diff. Boot with nokaslr.
  * The declarations below are those of QEMU 7.2's plugin API, version 1.
  */
 #include <stddef.h>

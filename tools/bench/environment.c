@@ -142,8 +142,10 @@ static json_t *preemption(const struct utsname *name)
 		model = json_string("rt");
 	} else if (strstr(name->version, "PREEMPT_DYNAMIC")) {
 		model = json_string("dynamic");
+	} else if (strstr(name->version, "PREEMPT")) {
+		model = json_string("full");
 	} else {
-		model = json_string(strstr(name->version, "PREEMPT") ? "full" : "none or voluntary");
+		model = json_string("none or voluntary");
 	}
 	free(line);
 	return model;

@@ -21,11 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOLD_MS		200
-#define SHORT_TURNS	19
+#define HOLD_MS 200
+#define SHORT_TURNS 19
 
 static int *taker_id; /* shared by all */
-static int told[2]; /* a pipe: go on */
+static int told[2];   /* a pipe: go on */
 
 static int check(int ret, const char *what)
 {

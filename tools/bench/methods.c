@@ -229,6 +229,7 @@ static void fd_hop(struct seat *seat)
 
 const struct ring_method ring_methods[] = {
 	{ "coop-thread", COOP_RING, .hop = coop_hop },
+	{ "coop-thread-fifo", COOP_RING, .hop = coop_hop, .fifo = true },
 	{ "coop-thread-directed", COOP_RING, .hop = coop_hop_directed },
 	{ "pthread-yield", YIELD_RING },
 	{ "pthread-yield-fifo", YIELD_RING, .fifo = true },

@@ -173,11 +173,12 @@ static void set_attributes(struct measure *measure)
 	const struct ring_method *method = measure->ring->method;
 	struct sched_param fifo = { .sched_priority = 1 };
 	pthread_attr_t *attr = &measure->attr;
+	size_t stack = measure->options->stack;
 	cpu_set_t cpu;
 
 	pthread_attr_init(attr);
 	/* 10,000 threads of 8 MiB would hit limits that are not the subject. */
-	pthread_attr_setstacksize(attr, measure->options->stack ? measure->options->stack : 64 * 1024);
+	pthread_attr_setstacksize(attr, stack ? stack : 64 * 1024);
 	if (method->fifo) {
 		pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
 		pthread_attr_setschedpolicy(attr, SCHED_FIFO);

@@ -130,7 +130,7 @@ static void print_pair(json_t *rows, const char *operation, int tasks,
 		return;
 	snprintf(what, sizeof(what), "%s, %s task%s", operation, amount(tasks),
 		 tasks == 1 ? "" : "s");
-	printf("%-22s %-12s %10s   %-19s %10s   %5.2f\n", what, ours,
+	printf("%-22s %-16s %10s   %-18s %10s   %5.2f\n", what, ours,
 	       figure(number(cooperative, "median")), theirs,
 	       figure(number(preempted, "median")),
 	       number(cooperative, "median") / number(preempted, "median"));
@@ -138,25 +138,25 @@ static void print_pair(json_t *rows, const char *operation, int tasks,
 
 static void print_summary(json_t *rows, const char *unit)
 {
-	static const char *const preempted[] = {
-		"pthread-futex",
-		"pthread-futex-fifo",
-		"pthread-cond",
-		"pthread-pipe",
-		"pthread-pipe-fifo",
-		"pthread-eventfd",
-		"pthread-socket",
-		"pthread-yield",
-		"pthread-yield-fifo",
+	static const char *const pairs[][2] = {
+		{ "coop-thread", "pthread-futex" },
+		{ "coop-thread", "pthread-cond" },
+		{ "coop-thread", "pthread-pipe" },
+		{ "coop-thread", "pthread-eventfd" },
+		{ "coop-thread", "pthread-socket" },
+		{ "coop-thread", "pthread-yield" },
+		{ "coop-thread-fifo", "pthread-futex-fifo" },
+		{ "coop-thread-fifo", "pthread-pipe-fifo" },
+		{ "coop-thread-fifo", "pthread-yield-fifo" },
 	};
 
 	printf("\nPer operation, in %s (memory in bytes). A ratio below 1 is coop's gain,\n"
 	       "above 1 its price.\n\n",
 	       unit);
-	printf("%-22s %-12s %10s   %-19s %10s   %5s\n", "operation", "cooperative",
+	printf("%-22s %-16s %10s   %-18s %10s   %5s\n", "operation", "cooperative",
 	       "", "preempted", "", "ratio");
-	for (size_t i = 0; i < sizeof(preempted) / sizeof(*preempted); i++)
-		print_pair(rows, "switch", 2, true, "coop-thread", preempted[i]);
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
+		print_pair(rows, "switch", 2, true, pairs[i][0], pairs[i][1]);
 	print_pair(rows, "create", 1, true, "coop-thread", "pthread");
 	print_pair(rows, "memory", 1000, false, "coop-thread", "pthread");
 	print_pair(rows, "memory", 10000, false, "coop-thread", "pthread");
@@ -213,8 +213,9 @@ static void print_switches(json_t *rows, bool on_one_cpu)
 		    pinned(row) != on_one_cpu || whole(row, "tasks") != 2)
 			continue;
 		if (!headed) {
-			printf("\n%s\n%-21s", on_one_cpu ? "One switch, all tasks on one CPU; system calls, context switches and ratio with 2 tasks" : "One switch, tasks on any CPU; system calls, context switches and ratio with 2 tasks",
-			       "tasks");
+			printf("\nOne switch, tasks on %s; calls, switches and ratio with 2 tasks\n",
+			       on_one_cpu ? "one CPU" : "any CPU");
+			printf("%-21s", "tasks");
 			for (int i = 0; tasks[i]; i++)
 				printf(" %8s", amount(tasks[i]));
 			printf(" %7s %8s %6s %8s\n", "calls", "switches", "coop/", "even at");

@@ -213,8 +213,8 @@ static void print_switches(json_t *rows, bool on_one_cpu)
 		    pinned(row) != on_one_cpu || whole(row, "tasks") != 2)
 			continue;
 		if (!headed) {
-			printf("\nOne switch, tasks on %s; calls, switches and ratio with 2 tasks\n",
-			       on_one_cpu ? "one CPU" : "any CPU");
+			printf("\nOne switch, tasks on %s CPU; the rest is of 2 tasks\n",
+			       on_one_cpu ? "one" : "any");
 			printf("%-21s", "tasks");
 			for (int i = 0; tasks[i]; i++)
 				printf(" %8s", amount(tasks[i]));

@@ -1,26 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* P3, P5, P6: however a task dies, is cut short or stopped, turns go on. */
-#include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/ptrace.h>
-
 #include "coop_test.h"
 
-FIXTURE(group) {
-	int fd;
-};
-
-FIXTURE_SETUP(group)
-{
-	REQUIRE_COOP();
-	self->fd = open_group(1);
-	ASSERT_LE(0, self->fd);
-}
-
-FIXTURE_TEARDOWN(group)
-{
-	close(self->fd);
-}
+#include <sys/ptrace.h>
 
 enum { RETURN, PTHREAD_EXIT, EXIT_GROUP, KILLED, FAULT, EXEC, EXEC_KEPT };
 
@@ -128,19 +110,6 @@ TEST_F(group, killed_while_ready)
 	EXPECT_EQ(0, yield(self->fd));
 }
 
-TEST_F(group, child_of_fork_is_no_task)
-{
-	int status;
-	pid_t child;
-
-	ASSERT_LT(0, join(self->fd));
-	child = fork();
-	if (!child)
-		_exit(yield(self->fd) == -1 && errno == EPERM ? 0 : 1);
-	ASSERT_EQ(child, waitpid(child, &status, 0));
-	EXPECT_EQ(0, status);
-}
-
 static atomic_int *handled; /* shared with the child that counts in it */
 
 static void note_signal(int signal)
@@ -156,9 +125,7 @@ TEST_F(group, signal_while_ready)
 	int status;
 	pid_t child;
 
-	handled = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, handled);
+	handled = map_shared(sizeof(*handled));
 	ASSERT_LT(0, join(self->fd));
 	child = fork();
 	if (!child) {
@@ -184,49 +151,54 @@ TEST_F(group, signal_while_ready)
 	EXPECT_EQ(5, stat.switches);
 }
 
-TEST_F(group, stopped_task_gets_no_turn)
+FIXTURE(held) {
+	int fd;
+};
+
+FIXTURE_VARIANT(held) {
+	bool traced;
+};
+
+FIXTURE_VARIANT_ADD(held, by_sigstop) { false };
+FIXTURE_VARIANT_ADD(held, by_ptrace) { true };
+
+FIXTURE_SETUP(held)
+{
+	REQUIRE_COOP();
+	self->fd = open_group(1);
+	ASSERT_LT(0, join(self->fd));
+}
+
+FIXTURE_TEARDOWN(held)
+{
+	close(self->fd);
+}
+
+TEST_F(held, task_gets_no_turn)
 {
 	struct coop_stat stat;
 	int status;
-	pid_t child;
+	pid_t child = fork();
 
-	ASSERT_LT(0, join(self->fd));
-	child = fork();
 	if (!child)
 		_exit(join(self->fd) > 0 ? 0 : 1);
 	ASSERT_TRUE(wait_ready(self->fd, 1));
-	kill(child, SIGSTOP);
+	if (variant->traced) {
+		ASSERT_EQ(0, ptrace(PTRACE_SEIZE, child, 0, 0));
+		ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, child, 0, 0));
+	} else {
+		kill(child, SIGSTOP);
+	}
 	ASSERT_EQ(child, waitpid(child, &status, WUNTRACED));
 	ASSERT_TRUE(WIFSTOPPED(status));
 	ASSERT_EQ(0, get_stat(self->fd, 0, &stat));
 	EXPECT_EQ(0, stat.ready);
 	EXPECT_EQ(0, yield(self->fd));
-	kill(child, SIGCONT);
-	ASSERT_TRUE(wait_ready(self->fd, 1));
-	EXPECT_EQ(0, yield(self->fd));
-	ASSERT_EQ(child, waitpid(child, &status, 0));
-	EXPECT_EQ(0, status);
-}
-
-TEST_F(group, traced_task_gets_no_turn_while_stopped)
-{
-	struct coop_stat stat;
-	int status;
-	pid_t child;
-
-	ASSERT_LT(0, join(self->fd));
-	child = fork();
-	if (!child)
-		_exit(join(self->fd) > 0 ? 0 : 1);
-	ASSERT_TRUE(wait_ready(self->fd, 1));
-	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, child, 0, 0));
-	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, child, 0, 0));
-	ASSERT_EQ(child, waitpid(child, &status, 0));
-	ASSERT_TRUE(WIFSTOPPED(status));
-	ASSERT_EQ(0, get_stat(self->fd, 0, &stat));
-	EXPECT_EQ(0, stat.ready);
-	EXPECT_EQ(0, yield(self->fd));
-	ASSERT_EQ(0, ptrace(PTRACE_CONT, child, 0, 0));
+	if (variant->traced) {
+		ASSERT_EQ(0, ptrace(PTRACE_CONT, child, 0, 0));
+	} else {
+		kill(child, SIGCONT);
+	}
 	ASSERT_TRUE(wait_ready(self->fd, 1));
 	EXPECT_EQ(0, yield(self->fd));
 	ASSERT_EQ(child, waitpid(child, &status, 0));

@@ -90,30 +90,28 @@ static inline void *map_shared(size_t size)
 /* How many are inside a turn right now, and whether it was ever too many. */
 struct inside {
 	int turns;
-	atomic_int now, broken;
+	atomic_int now, worked, broken;
 	volatile long counter;
 };
 
 static inline void work_inside(struct inside *inside)
 {
+	long was = inside->counter;
+
+	inside->worked++;
 	if (atomic_fetch_add(&inside->now, 1) >= inside->turns)
 		inside->broken++;
-	if (inside->turns == 1) {
-		/* A window in which a second one would be noticed. */
-		long was = inside->counter;
-
-		for (volatile int work = 0; work < 20; work++)
-			;
+	/* A window in which another one would be noticed. */
+	for (volatile int work = 0; work < 20; work++)
+		;
+	if (inside->turns == 1)
 		inside->counter = was + 1;
-	}
 	atomic_fetch_sub(&inside->now, 1);
 }
 
-/* Be a task for that many turns. */
-static inline void take_turns(int fd, struct inside *inside, int rounds)
+/* A task works for that many turns, and leaves. */
+static inline void work_and_leave(int fd, struct inside *inside, int rounds)
 {
-	if (join(fd) <= 0)
-		inside->broken++;
 	for (int i = 0; i < rounds; i++) {
 		work_inside(inside);
 		if (yield(fd))
@@ -121,6 +119,13 @@ static inline void take_turns(int fd, struct inside *inside, int rounds)
 	}
 	if (leave(fd))
 		inside->broken++;
+}
+
+static inline void take_turns(int fd, struct inside *inside, int rounds)
+{
+	if (join(fd) <= 0)
+		inside->broken++;
+	work_and_leave(fd, inside, rounds);
 }
 
 static inline int start(pthread_t *thread, void *(*run)(void *), void *arg)

@@ -139,6 +139,83 @@ TEST_F(group, fdinfo)
 	}
 }
 
+#define TASKS_MAX "/sys/module/coop/parameters/tasks_max"
+
+/* Makes @now the most tasks of a group; returns what it was, 0 on failure. */
+static unsigned int set_tasks_max(unsigned int now)
+{
+	FILE *file = fopen(TASKS_MAX, "r+");
+	unsigned int was = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%u", &was) != 1)
+		was = 0;
+	rewind(file);
+	fprintf(file, "%u\n", now);
+	return fclose(file) ? 0 : was;
+}
+
+FIXTURE(tasks_max) {
+	unsigned int was;
+	int fd;
+};
+
+FIXTURE_SETUP(tasks_max)
+{
+	REQUIRE_COOP();
+	self->fd = open_group(1);
+	ASSERT_LT(0, join(self->fd));
+	self->was = set_tasks_max(2);
+}
+
+FIXTURE_TEARDOWN(tasks_max)
+{
+	if (self->was)
+		EXPECT_EQ(2, set_tasks_max(self->was));
+	close(self->fd);
+}
+
+static void *join_and_leave(void *fd)
+{
+	join(*(int *)fd);
+	leave(*(int *)fd);
+	return NULL;
+}
+
+static void *join_in_vain(void *fd)
+{
+	return (void *)(long)(join(*(int *)fd) == -1 ? errno : 0);
+}
+
+TEST_F(tasks_max, more_are_refused)
+{
+	struct coop_stat before, after;
+	struct coop_info info;
+	pthread_t second, third;
+	void *error;
+
+	if (!self->was)
+		SKIP(return, "cannot write %s: be root", TASKS_MAX);
+	ASSERT_EQ(0, ioctl(self->fd, COOP_IOC_INFO, &info));
+	EXPECT_EQ(2, info.tasks_max);
+	ASSERT_EQ(0, start(&second, join_and_leave, &self->fd));
+	ASSERT_TRUE(wait_ready(self->fd, 1));
+	ASSERT_EQ(0, get_stat(self->fd, 0, &before));
+	ASSERT_EQ(0, start(&third, join_in_vain, &self->fd));
+	pthread_join(third, &error);
+	EXPECT_EQ(ENOSPC, (long)error);
+	/* The group is as it was, works, and has room again. */
+	ASSERT_EQ(0, get_stat(self->fd, 0, &after));
+	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
+	EXPECT_EQ(0, yield(self->fd));
+	pthread_join(second, NULL);
+	ASSERT_EQ(0, start(&third, join_and_leave, &self->fd));
+	ASSERT_TRUE(wait_ready(self->fd, 1));
+	EXPECT_EQ(0, leave(self->fd));
+	pthread_join(third, NULL);
+}
+
 TEST_F(group, unload_while_in_use_is_refused)
 {
 	if (geteuid())

@@ -140,6 +140,16 @@ static inline int start(pthread_t *thread, void *(*run)(void *), void *arg)
 	return ret;
 }
 
+/* Never -1, which kill() would take for everybody. */
+static inline pid_t fork_child(void)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		abort();
+	return child;
+}
+
 static inline void pin_to_one_cpu(void)
 {
 	cpu_set_t cpus;

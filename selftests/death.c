@@ -57,7 +57,8 @@ FIXTURE_VARIANT_ADD(death, by_exec_with_descriptor) { EXEC_KEPT };
 FIXTURE_SETUP(death)
 {
 	REQUIRE_COOP();
-	self->fd = the_fd = open_group(1);
+	self->fd = open_group(1);
+	the_fd = self->fd;
 	ASSERT_LT(0, join(the_fd));
 }
 
@@ -70,9 +71,8 @@ TEST_F(death, of_the_running_task)
 {
 	struct coop_stat stat;
 	pthread_t thread;
-	pid_t child = fork();
+	pid_t child = fork_child();
 
-	ASSERT_LE(0, child);
 	if (!child) {
 		start(&thread, die, (void *)variant->how);
 		pthread_join(thread, NULL);
@@ -98,7 +98,7 @@ TEST_F(group, killed_while_ready)
 	pid_t child;
 
 	ASSERT_LT(0, join(self->fd));
-	child = fork();
+	child = fork_child();
 	if (!child) {
 		join(self->fd);
 		_exit(99);
@@ -130,7 +130,7 @@ TEST_F(group, signal_while_ready)
 
 	handled = map_shared(sizeof(*handled));
 	ASSERT_LT(0, join(self->fd));
-	child = fork();
+	child = fork_child();
 	if (!child) {
 		sigaction(SIGUSR1, &action, NULL);
 		if (join(self->fd) <= 0 || yield(self->fd))
@@ -175,7 +175,7 @@ static void die_while_out(struct __test_metadata *_metadata, int fd, int signal)
 
 	handled = map_shared(sizeof(*handled));
 	ASSERT_LT(0, join(fd));
-	child = fork();
+	child = fork_child();
 	if (!child) {
 		sigaction(SIGUSR1, &action, NULL);
 		join(fd);
@@ -236,7 +236,7 @@ TEST_F(held, task_gets_no_turn)
 {
 	struct coop_stat stat;
 	int status;
-	pid_t child = fork();
+	pid_t child = fork_child();
 
 	if (!child)
 		_exit(join(self->fd) > 0 ? 0 : 1);
@@ -326,7 +326,7 @@ TEST_F_TIMEOUT(group, exec_of_a_set_user_id_file, 120)
 		SKIP(return, "/tmp is mounted nosuid");
 	ASSERT_LT(0, join(self->fd));
 	ASSERT_TRUE(copy_set_user_id(path, sizeof(path)));
-	child = fork();
+	child = fork_child();
 	if (!child)
 		exec_as_nobody(self->fd, path);
 	EXPECT_TRUE(wait_ready(self->fd, 1));
@@ -360,7 +360,7 @@ static void *yield_for_ever(void *fd)
 	return NULL;
 }
 
-static uint64_t switches(int fd)
+static __u64 switches(int fd)
 {
 	struct coop_stat stat;
 
@@ -370,7 +370,7 @@ static uint64_t switches(int fd)
 /* A minute is given to the turns to go on from what they have been. */
 static bool turns_go_on(int fd)
 {
-	uint64_t was = switches(fd);
+	__u64 was = switches(fd);
 
 	for (int i = 0; i < 60000; i++, usleep(1000))
 		if (switches(fd) > was + 1000)
@@ -387,7 +387,7 @@ TEST_F_TIMEOUT(group, gdb_attaches_and_detaches, 280)
 
 	if (system("command -v gdb >/dev/null"))
 		SKIP(return, "gdb is not installed");
-	child = fork();
+	child = fork_child();
 	if (!child) {
 		prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
 		start(&thread, yield_for_ever, &self->fd);
@@ -417,7 +417,7 @@ TEST_F_TIMEOUT(group, random_kills, 300)
 
 	srand(1);
 	for (int i = 0; i < 8; i++) {
-		children[i] = fork();
+		children[i] = fork_child();
 		if (!children[i])
 			take_turns_for_ever(self->fd);
 	}
@@ -428,7 +428,7 @@ TEST_F_TIMEOUT(group, random_kills, 300)
 			;
 		kill(children[victim], SIGKILL);
 		ASSERT_EQ(children[victim], waitpid(children[victim], NULL, 0));
-		children[victim] = fork();
+		children[victim] = fork_child();
 		if (!children[victim])
 			take_turns_for_ever(self->fd);
 	}

@@ -20,17 +20,6 @@ static void *be_task(void *arg)
 	return NULL;
 }
 
-static pid_t fork_task(int fd, struct inside *inside)
-{
-	pid_t child = fork();
-
-	if (!child) {
-		take_turns(fd, inside, ROUNDS);
-		_exit(0);
-	}
-	return child;
-}
-
 FIXTURE(pair) {
 	int fd;
 	struct inside *inside;
@@ -63,8 +52,12 @@ FIXTURE_TEARDOWN(pair)
 
 TEST_F_TIMEOUT(pair, by_fork, 120)
 {
-	pid_t child = fork_task(self->fd, self->inside);
+	pid_t child = fork_child();
 
+	if (!child) {
+		take_turns(self->fd, self->inside, ROUNDS);
+		_exit(0);
+	}
 	ASSERT_TRUE(wait_ready(self->fd, 1));
 	work_and_leave(self->fd, self->inside, ROUNDS);
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
@@ -135,10 +128,10 @@ TEST_F_TIMEOUT(pair, by_a_socket, 120)
 	pid_t child;
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
-	child = fork();
+	child = fork_child();
 	if (!child) {
 		close(self->fd);
-		if (fork() == 0)
+		if (fork_child() == 0)
 			take_turns(receive_fd(sockets[1]), self->inside, ROUNDS);
 		_exit(0);
 	}
@@ -185,7 +178,7 @@ TEST_F_TIMEOUT(processes, of_threads_are_exclusive, 120)
 	struct coop_stat stat;
 
 	for (int i = 0; i < PROCESSES; i++) {
-		if (fork())
+		if (fork_child())
 			continue;
 		for (int j = 0; j < THREADS; j++)
 			start(&threads[j], be_task, &other);
@@ -272,7 +265,7 @@ TEST_F_TIMEOUT(group, closed_here_and_open_elsewhere, 120)
 {
 	struct coop_stat stat;
 	int status;
-	pid_t child = fork();
+	pid_t child = fork_child();
 
 	if (!child) {
 		if (join(self->fd) <= 0)
@@ -316,12 +309,12 @@ TEST_F(group, child_of_fork_is_no_task)
 
 	ASSERT_LT(0, join(self->fd));
 	ASSERT_EQ(0, get_stat(self->fd, 0, &before));
-	child = fork();
+	child = fork_child();
 	if (!child)
 		_exit(call_as_no_task(self->fd));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
-	child = fork();
+	child = fork_child();
 	if (!child)
 		pause();
 	kill(child, SIGKILL);

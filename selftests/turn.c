@@ -174,7 +174,7 @@ TEST_F_TIMEOUT(order, one_context_switch_a_yield, 120)
 {
 	int perf[2] = { count_context_switches(), -1 };
 	struct coop_stat stat;
-	uint64_t count = 0;
+	__u64 count = 0;
 	int yields;
 
 	if (perf[0] < 0)

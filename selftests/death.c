@@ -408,7 +408,7 @@ TEST_F_TIMEOUT(group, gdb_attaches_and_detaches, 280)
 }
 
 /* COOP_KILLS in the environment: how many, 500 by default. */
-TEST_F_TIMEOUT(group, random_kills, 300)
+TEST_F_TIMEOUT(group, random_kills, 900)
 {
 	const char *wanted = getenv("COOP_KILLS");
 	int kills = wanted ? atoi(wanted) : 500;

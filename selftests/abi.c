@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The ABI: sizes and numbers are pinned, and every wrong argument is named. */
-#include <stddef.h>
-
 #include "coop_test.h"
 
 TEST(sizes_and_numbers)
@@ -22,29 +20,6 @@ TEST(sizes_and_numbers)
 	EXPECT_EQ(0x4008c905, COOP_IOC_SWITCH);
 	EXPECT_EQ(0xc030c906, COOP_IOC_STAT);
 }
-
-FIXTURE(group) {
-	int fd;
-};
-
-FIXTURE_SETUP(group)
-{
-	REQUIRE_COOP();
-	self->fd = open_group(1);
-	ASSERT_LE(0, self->fd);
-}
-
-FIXTURE_TEARDOWN(group)
-{
-	close(self->fd);
-}
-
-#define EXPECT_ERRNO(error, call)		\
-	do {					\
-		errno = 0;			\
-		EXPECT_EQ(-1, call);		\
-		EXPECT_EQ(error, errno);	\
-	} while (0)
 
 TEST_F(group, info)
 {
@@ -159,9 +134,86 @@ TEST_F(group, fdinfo)
 	ASSERT_LT(0, read(fdinfo, text, sizeof(text) - 1));
 	close(fdinfo);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		EXPECT_NE(NULL, strstr(text, names[i]))
+		EXPECT_TRUE(!!strstr(text, names[i]))
 			TH_LOG("no %s", names[i]);
 	}
+}
+
+#define TASKS_MAX "/sys/module/coop/parameters/tasks_max"
+
+/* Makes @now the most tasks of a group; returns what it was, 0 on failure. */
+static unsigned int set_tasks_max(unsigned int now)
+{
+	FILE *file = fopen(TASKS_MAX, "r+");
+	unsigned int was = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%u", &was) != 1)
+		was = 0;
+	rewind(file);
+	fprintf(file, "%u\n", now);
+	return fclose(file) ? 0 : was;
+}
+
+FIXTURE(tasks_max) {
+	unsigned int was;
+	int fd;
+};
+
+FIXTURE_SETUP(tasks_max)
+{
+	REQUIRE_COOP();
+	self->fd = open_group(1);
+	ASSERT_LT(0, join(self->fd));
+	self->was = set_tasks_max(2);
+}
+
+FIXTURE_TEARDOWN(tasks_max)
+{
+	if (self->was)
+		EXPECT_EQ(2, set_tasks_max(self->was));
+	close(self->fd);
+}
+
+static void *join_and_leave(void *fd)
+{
+	join(*(int *)fd);
+	leave(*(int *)fd);
+	return NULL;
+}
+
+static void *join_in_vain(void *fd)
+{
+	return (void *)(long)(join(*(int *)fd) == -1 ? errno : 0);
+}
+
+TEST_F(tasks_max, more_are_refused)
+{
+	struct coop_stat before, after;
+	struct coop_info info;
+	pthread_t second, third;
+	void *error;
+
+	if (!self->was)
+		SKIP(return, "cannot write %s: be root", TASKS_MAX);
+	ASSERT_EQ(0, ioctl(self->fd, COOP_IOC_INFO, &info));
+	EXPECT_EQ(2, info.tasks_max);
+	ASSERT_EQ(0, start(&second, join_and_leave, &self->fd));
+	ASSERT_TRUE(wait_ready(self->fd, 1));
+	ASSERT_EQ(0, get_stat(self->fd, 0, &before));
+	ASSERT_EQ(0, start(&third, join_in_vain, &self->fd));
+	pthread_join(third, &error);
+	EXPECT_EQ(ENOSPC, (long)error);
+	/* The group is as it was, works, and has room again. */
+	ASSERT_EQ(0, get_stat(self->fd, 0, &after));
+	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
+	EXPECT_EQ(0, yield(self->fd));
+	pthread_join(second, NULL);
+	ASSERT_EQ(0, start(&third, join_and_leave, &self->fd));
+	ASSERT_TRUE(wait_ready(self->fd, 1));
+	EXPECT_EQ(0, leave(self->fd));
+	pthread_join(third, NULL);
 }
 
 TEST_F(group, unload_while_in_use_is_refused)

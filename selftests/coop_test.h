@@ -11,11 +11,14 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -56,27 +59,73 @@ static inline int get_stat(int fd, int task, struct coop_stat *stat)
 }
 
 /*
- * Wait, for ten seconds at most, until that many tasks are READY (or in the
- * group). Polls: a test proves nothing by sleeping.
+ * Wait, for a minute at most, until a counter of the group has that value.
+ * Polls: a test proves nothing by sleeping.
  */
-static inline bool wait_ready(int fd, unsigned int ready)
+static inline bool wait_count(int fd, size_t counter, unsigned int wanted)
 {
 	struct coop_stat stat;
 
-	for (int i = 0; i < 10000; i++, usleep(1000))
-		if (!get_stat(fd, 0, &stat) && stat.ready == ready)
+	for (int i = 0; i < 60000; i++, usleep(1000))
+		if (!get_stat(fd, 0, &stat) &&
+		    *(__u32 *)((char *)&stat + counter) == wanted)
 			return true;
 	return false;
 }
 
-static inline bool wait_tasks(int fd, unsigned int tasks)
-{
-	struct coop_stat stat;
+#define wait_ready(fd, n) wait_count(fd, offsetof(struct coop_stat, ready), n)
+#define wait_tasks(fd, n) wait_count(fd, offsetof(struct coop_stat, tasks), n)
 
-	for (int i = 0; i < 10000; i++, usleep(1000))
-		if (!get_stat(fd, 0, &stat) && stat.tasks == tasks)
-			return true;
-	return false;
+/* Memory that is zero and stays shared after fork(). */
+static inline void *map_shared(size_t size)
+{
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
+		abort();
+	return map;
+}
+
+/* How many are inside a turn right now, and whether it was ever too many. */
+struct inside {
+	int turns;
+	atomic_int now, worked, broken;
+	volatile long counter;
+};
+
+static inline void work_inside(struct inside *inside)
+{
+	long was = inside->counter;
+
+	inside->worked++;
+	if (atomic_fetch_add(&inside->now, 1) >= inside->turns)
+		inside->broken++;
+	/* A window in which another one would be noticed. */
+	for (volatile int work = 0; work < 20; work++)
+		;
+	if (inside->turns == 1)
+		inside->counter = was + 1;
+	atomic_fetch_sub(&inside->now, 1);
+}
+
+/* A task works for that many turns, and leaves. */
+static inline void work_and_leave(int fd, struct inside *inside, int rounds)
+{
+	for (int i = 0; i < rounds; i++) {
+		work_inside(inside);
+		if (yield(fd))
+			inside->broken++;
+	}
+	if (leave(fd))
+		inside->broken++;
+}
+
+static inline void take_turns(int fd, struct inside *inside, int rounds)
+{
+	if (join(fd) <= 0)
+		inside->broken++;
+	work_and_leave(fd, inside, rounds);
 }
 
 static inline int start(pthread_t *thread, void *(*run)(void *), void *arg)
@@ -89,6 +138,16 @@ static inline int start(pthread_t *thread, void *(*run)(void *), void *arg)
 	ret = pthread_create(thread, &attr, run, arg);
 	pthread_attr_destroy(&attr);
 	return ret;
+}
+
+/* Never -1, which kill() would take for everybody. */
+static inline pid_t fork_child(void)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		abort();
+	return child;
 }
 
 static inline void pin_to_one_cpu(void)
@@ -105,5 +164,29 @@ static inline void pin_to_one_cpu(void)
 		if (access("/dev/coop", R_OK | W_OK))		\
 			SKIP(return, "no /dev/coop: insmod coop.ko"); \
 	} while (0)
+
+#define EXPECT_ERRNO(error, call)		\
+	do {					\
+		errno = 0;			\
+		EXPECT_EQ(-1, call);		\
+		EXPECT_EQ(error, errno);	\
+	} while (0)
+
+/* A group with one turn, which nobody has joined. */
+FIXTURE(group) {
+	int fd;
+};
+
+FIXTURE_SETUP(group)
+{
+	REQUIRE_COOP();
+	self->fd = open_group(1);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(group)
+{
+	close(self->fd);
+}
 
 #endif

@@ -1,39 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /* P1 exclusive, P2, P4 fair: who runs, in which order, and never two. */
-#include <stdatomic.h>
-
 #include "coop_test.h"
+
+#include <linux/perf_event.h>
 
 #define MOST_TASKS 1000
 
 static struct {
-	int fd, rounds, turns, order[MOST_TASKS], ids[MOST_TASKS];
-	atomic_int inside, broken, ran;
-	volatile long counter;
+	int fd, rounds, order[MOST_TASKS];
+	atomic_int ran;
+	struct inside inside;
 } shared;
 
 static void *count_in_turn(void *arg)
 {
-	if (join(shared.fd) <= 0)
-		shared.broken++;
-	for (int i = 0; i < shared.rounds; i++) {
-		if (atomic_fetch_add(&shared.inside, 1) >= shared.turns)
-			shared.broken++;
-		if (shared.turns == 1) {
-			/* A window in which a second one would be noticed. */
-			long was = shared.counter;
-
-			for (volatile int work = 0; work < 20; work++)
-				;
-			shared.counter = was + 1;
-		}
-		atomic_fetch_sub(&shared.inside, 1);
-		if (yield(shared.fd))
-			shared.broken++;
-	}
-	atomic_fetch_add(&shared.inside, 1);
-	atomic_fetch_sub(&shared.inside, 1);
-	leave(shared.fd);
+	take_turns(shared.fd, &shared.inside, shared.rounds);
 	return NULL;
 }
 
@@ -58,7 +39,7 @@ FIXTURE_SETUP(exclusive)
 	memset(&shared, 0, sizeof(shared));
 	shared.fd = open_group(variant->turns);
 	ASSERT_LE(0, shared.fd);
-	shared.turns = variant->turns;
+	shared.inside.turns = variant->turns;
 	shared.rounds = 100000 / variant->tasks;
 }
 
@@ -75,9 +56,10 @@ TEST_F_TIMEOUT(exclusive, over_100000_yields, 120)
 		ASSERT_EQ(0, start(&self->threads[i], count_in_turn, NULL));
 	for (int i = 0; i < variant->tasks; i++)
 		pthread_join(self->threads[i], NULL);
-	EXPECT_EQ(0, shared.broken);
+	EXPECT_EQ(0, shared.inside.broken);
 	if (variant->turns == 1)
-		EXPECT_EQ((long)shared.rounds * variant->tasks, shared.counter);
+		EXPECT_EQ((long)shared.rounds * variant->tasks,
+			  shared.inside.counter);
 	ASSERT_EQ(0, get_stat(shared.fd, 0, &stat));
 	EXPECT_EQ(0, stat.tasks);
 	EXPECT_EQ(0, stat.ready);
@@ -88,7 +70,7 @@ static void *note_order(void *arg)
 {
 	long me = (long)arg;
 
-	shared.ids[me] = join(shared.fd);
+	join(shared.fd);
 	shared.order[shared.ran++] = me;
 	yield(shared.fd);
 	leave(shared.fd);
@@ -112,20 +94,18 @@ FIXTURE_TEARDOWN(order)
 	close(shared.fd);
 }
 
-TEST_F(order, first_in_first_out)
+TEST_F_TIMEOUT(order, first_in_first_out, 120)
 {
-	const int tasks = 200;
-
-	for (long i = 0; i < tasks; i++) {
+	for (long i = 0; i < MOST_TASKS; i++) {
 		ASSERT_EQ(0, start(&self->threads[i], note_order, (void *)i));
 		ASSERT_TRUE(wait_ready(shared.fd, i + 1));
 	}
 	EXPECT_EQ(0, yield(shared.fd));
-	EXPECT_EQ(tasks, shared.ran);
-	for (int i = 0; i < tasks; i++)
+	EXPECT_EQ(MOST_TASKS, shared.ran);
+	for (int i = 0; i < MOST_TASKS; i++)
 		EXPECT_EQ(i, shared.order[i]);
 	leave(shared.fd);
-	for (int i = 0; i < tasks; i++)
+	for (int i = 0; i < MOST_TASKS; i++)
 		pthread_join(self->threads[i], NULL);
 }
 
@@ -163,37 +143,60 @@ TEST_F(order, nobody_ready_returns_at_once)
 	EXPECT_EQ(1, stat.switches);
 }
 
+/* Counts every context switch of CPU 0, once it is enabled. */
+static int count_context_switches(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CONTEXT_SWITCHES,
+		.disabled = 1,
+	};
+
+	return syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0);
+}
+
 static void *yield_many(void *arg)
 {
-	struct rusage usage;
+	int perf = *(int *)arg;
 
-	if (join(shared.fd) <= 0)
-		shared.broken++;
+	join(shared.fd);
+	ioctl(perf, PERF_EVENT_IOC_ENABLE, 0);
 	for (int i = 0; i < shared.rounds; i++)
 		yield(shared.fd);
-	getrusage(RUSAGE_THREAD, &usage);
-	shared.counter += usage.ru_nvcsw;
+	ioctl(perf, PERF_EVENT_IOC_DISABLE, 0);
 	leave(shared.fd);
 	return NULL;
 }
 
-TEST_F(order, one_context_switch_a_hand_over)
+/* Two in a hundred are let pass: kernel threads run on this CPU, too. */
+TEST_F_TIMEOUT(order, one_context_switch_a_yield, 120)
 {
+	int perf[2] = { count_context_switches(), -1 };
 	struct coop_stat stat;
+	__u64 count = 0;
+	int yields;
 
+	if (perf[0] < 0)
+		SKIP(return, "cannot count context switches (%s): be root",
+		     strerror(errno));
 	pin_to_one_cpu();
-	shared.rounds = 2000;
+	shared.rounds = 10000;
+	yields = 2 * shared.rounds;
+	/* The first one counts from its first yield to its last. */
 	for (int i = 0; i < 2; i++) {
-		ASSERT_EQ(0, start(&self->threads[i], yield_many, NULL));
+		ASSERT_EQ(0, start(&self->threads[i], yield_many, &perf[i]));
 		ASSERT_TRUE(wait_ready(shared.fd, i + 1));
 	}
 	leave(shared.fd);
 	for (int i = 0; i < 2; i++)
 		pthread_join(self->threads[i], NULL);
 	ASSERT_EQ(0, get_stat(shared.fd, 0, &stat));
-	/* Each grant but the first and last of a task follows one sleep. */
-	EXPECT_LE(2 * shared.rounds, shared.counter + 4);
-	EXPECT_GE(stat.switches + 20, shared.counter);
+	EXPECT_LE(yields, stat.switches);
+	ASSERT_EQ(sizeof(count), read(perf[0], &count, sizeof(count)));
+	EXPECT_LE(yields, count);
+	EXPECT_GE(yields + yields / 50 + 50, count);
+	close(perf[0]);
 }
 
 TEST_HARNESS_MAIN

@@ -61,9 +61,9 @@ static bool is_doomed(int name)
 	return generation_of(name) < arena->alive[slot / THREADS];
 }
 
-static void broken(const char *what, int error)
+static void complain(const char *what, int error)
 {
-	dprintf(STDERR_FILENO, "# broken: %s%s%s\n", what, error ? ": " : "",
+	dprintf(STDERR_FILENO, "# wrong: %s%s%s\n", what, error ? ": " : "",
 		error ? strerror(error) : "");
 	arena->broken++;
 }
@@ -87,7 +87,7 @@ static void enter(struct actor *actor)
 			return;
 	}
 	actor->word = NULL;
-	broken("more tasks run than there are turns", 0);
+	complain("more tasks run than there are turns", 0);
 }
 
 static void pass(struct actor *actor)
@@ -99,7 +99,7 @@ static void pass(struct actor *actor)
 	if (actor->word &&
 	    !atomic_compare_exchange_strong(actor->word, &holder, 0) &&
 	    !is_doomed(actor->name))
-		broken("another task ran in this one's turn", 0);
+		complain("another task ran in this one's turn", 0);
 }
 
 static void become_task(struct actor *actor)
@@ -107,7 +107,7 @@ static void become_task(struct actor *actor)
 	int id = join(arena->fd);
 
 	if (id <= 0)
-		broken("join", errno);
+		complain("join", errno);
 	arena->ids[actor->slot] = id;
 	enter(actor);
 }
@@ -116,7 +116,7 @@ static void do_yield(struct actor *actor)
 {
 	pass(actor);
 	if (yield(arena->fd))
-		broken("yield", errno);
+		complain("yield", errno);
 	enter(actor);
 }
 
@@ -127,7 +127,7 @@ static void do_hand_over(struct actor *actor)
 	pass(actor);
 	if (hand_over(arena->fd, to) && errno != ESRCH && errno != EBUSY &&
 	    errno != EDEADLK)
-		broken("hand over", errno);
+		complain("hand over", errno);
 	enter(actor);
 }
 
@@ -135,7 +135,7 @@ static void do_leave(struct actor *actor)
 {
 	pass(actor);
 	if (leave(arena->fd))
-		broken("leave", errno);
+		complain("leave", errno);
 	if (draw(actor, 2))
 		usleep(draw(actor, 500));
 	become_task(actor);
@@ -147,7 +147,7 @@ static void do_stat(struct actor *actor)
 	struct coop_stat stat;
 
 	if (get_stat(arena->fd, task, &stat) && errno != ESRCH)
-		broken("stat", errno);
+		complain("stat", errno);
 }
 
 static void do_signal(struct actor *actor)
@@ -165,7 +165,7 @@ static void do_fork(struct actor *actor)
 
 	if (!child) {
 		if (yield(arena->fd) != -1 || errno != EPERM)
-			broken("yield after fork", errno);
+			complain("yield after fork", errno);
 		_exit(0);
 	}
 	arena->forks += child > 0;
@@ -179,7 +179,7 @@ static void do_exec(struct actor *actor)
 	arena->execs++;
 	doom(actor->slot / THREADS, generation_of(actor->name));
 	execl("/bin/true", "true", NULL);
-	broken("exec", errno);
+	complain("exec", errno);
 }
 
 static void *act(void *arg);
@@ -197,7 +197,7 @@ static void *do_die(struct actor *actor)
 		pthread_detach(thread);
 	/* While another thread execs, the kernel starts none. */
 	else if (!is_doomed(actor->name))
-		broken("start a thread", error);
+		complain("start a thread", error);
 	return NULL;
 }
 
@@ -263,7 +263,7 @@ static void *watch(void *arg)
 		get_stat(arena->fd, 0, &stat);
 		looks = stat.ready && stat.running < stat.turns ? looks + 1 : 0;
 		if (looks == 3)
-			broken("a task is READY beside a free turn", 0);
+			complain("a task is READY beside a free turn", 0);
 	}
 	return NULL;
 }
@@ -295,7 +295,7 @@ static bool bother(struct actor *director, int process, int generation, pid_t pi
 	}
 	if (waitpid(pid, NULL, WNOHANG)) {
 		if (arena->alive[process] == generation)
-			broken("a process has died by itself", 0);
+			complain("a process has died by itself", 0);
 		doom(process, generation);
 		return true;
 	}
@@ -320,7 +320,7 @@ static void leave_in_peace(void)
 		if (!stat.tasks || stat.switches > was + 500)
 			return;
 	}
-	broken("no turn is passed when nobody is signalled", 0);
+	complain("no turn is passed when nobody is signalled", 0);
 }
 
 static void direct(struct actor *director, int seconds)

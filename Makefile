@@ -36,7 +36,7 @@ style: setup ## checkpatch, sparse, clang-format
 	tools/style $(KSOURCE)
 
 check: setup ## everything: style, then all tests in the lab
-	$(MAKE) style module selftests SETUP=no
+	$(MAKE) style module selftests benchmark SETUP=no
 	$(MAKE) -C userlib test-programs
 	tools/check
 

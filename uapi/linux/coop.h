@@ -147,7 +147,9 @@ struct coop_stat {
  *
  * Takes no argument (pass 0). Returns the task's id, a positive int, once the
  * task has a turn. A thread that dies or execs leaves by itself; a thread made
- * by fork() or clone() is not a task until it joins.
+ * by fork() or clone() is not a task until it joins. A task that closes its
+ * descriptor stays one while the group is open anywhere, and be it in a call
+ * that another thread waits in: leave first.
  *
  *	EBUSY	the thread is a task already, of this group or of another
  *	ENOMEM	out of memory

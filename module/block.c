@@ -4,26 +4,61 @@
  * thread. That list is also how a thread finds out which task it is, without
  * a table or a lock.
  *
- * sched_out runs under the runqueue's lock, where nothing may be woken and no
- * lock of ours may be taken. So it only queues an irq_work, which runs as
- * soon as interrupts are on again.
+ * A task that blocks while it has a turn gives it to the next. sched_out runs
+ * under the runqueue's lock, where nothing may be woken and no lock of ours
+ * may be taken. So it only sets a flag and queues an irq_work, which runs as
+ * soon as interrupts are on again, and passes the turn on. sched_in clears the
+ * flag; if the turn is gone by then, the thread gets work to do before it
+ * returns to user mode, and that waits for a turn. The orders of events:
+ *
+ *	sched_out, irq_work, sched_in	The turn is passed on; the task waits.
+ *	sched_out, sched_in, irq_work	It was a short sleep: the irq_work finds the
+ *					flag cleared, and the task keeps its turn.
+ *	sched_in, sched_out, irq_work	The irq_work of the first sleep finds the
+ *					flag of the second, and is as good.
+ *	irq_work and sched_in at once	The group's lock decides which of the above.
+ *
+ * To be preempted is not to block, and costs no turn. A task that waits for a
+ * turn sleeps without blocking in this sense: it says so by its parked flag.
  */
+#include <linux/sched/clock.h>
+
+#include "compat.h"
 #include "coop.h"
+
+static struct coop_task *coop_task_of(struct preempt_notifier *notifier)
+{
+	return container_of(notifier, struct coop_task, notifier);
+}
 
 static void coop_sched_in(struct preempt_notifier *notifier, int cpu)
 {
+	struct coop_task *me = coop_task_of(notifier);
+
+	if (unlikely(me->blocked))
+		coop_turn_unblock(me);
 }
 
 static void coop_sched_out(struct preempt_notifier *notifier,
 			   struct task_struct *next)
 {
+	struct coop_task *me = coop_task_of(notifier);
+	struct coop_group *group = me->group;
+
 	/* The last switch of a thread; it will not come back. */
 	if (unlikely(READ_ONCE(current->__state) == TASK_DEAD)) {
-		struct coop_task *me;
-
-		me = container_of(notifier, struct coop_task, notifier);
-		irq_work_queue(&me->death);
+		WRITE_ONCE(me->died, true);
+		irq_work_queue(&me->out);
+		return;
 	}
+	if (me->parked || READ_ONCE(me->state) != COOP_TASK_RUNNING ||
+	    !coop_thread_blocks() || READ_ONCE(group->dead))
+		return;
+	WRITE_ONCE(me->blocked, true);
+	if (group->flags & COOP_GROUP_ATOMIC)
+		me->blocked_at = local_clock();
+	else
+		irq_work_queue(&me->out);
 }
 
 static struct preempt_ops coop_preempt_ops = {

@@ -6,6 +6,7 @@
 #define COOP_COMPAT_H
 
 #include <linux/sched.h>
+#include <linux/task_work.h>
 #include <linux/version.h>
 #include <linux/wait.h>
 
@@ -48,6 +49,55 @@ static inline void coop_wake_here(struct task_struct *thread)
 
 	default_wake_function(&entry, TASK_INTERRUPTIBLE,
 			      COOP_WF_SYNC | COOP_WF_CURRENT_CPU, NULL);
+}
+
+/**
+ * coop_thread_blocks() - does the caller, who is being switched out, sleep?
+ *
+ * Its state does not tell: a thread that is preempted between setting its
+ * state and schedule() is still queued to run. One that waits for a lock which
+ * PREEMPT_RT made a sleeping one does not count: elsewhere it would spin.
+ *
+ * Return: true if it sleeps; false if it was only preempted.
+ */
+static inline bool coop_thread_blocks(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	if (task_is_runnable(current))
+		return false;
+#else
+	if (current->on_rq)
+		return false;
+#endif
+	return !(READ_ONCE(current->__state) & TASK_RTLOCK_WAIT);
+}
+
+/*
+ * Kbuild looks whether modules may call task_work_add() in this kernel. If not,
+ * a task that comes back from a block runs at once, and waits for a turn in
+ * its next call.
+ */
+#ifdef COOP_HAVE_TASK_WORK_ADD
+#define COOP_FEATURES	(COOP_FEATURE_HAND_BACK | COOP_FEATURE_STRICT)
+#else
+#define COOP_FEATURES	COOP_FEATURE_HAND_BACK
+#endif
+
+/**
+ * coop_before_user_mode() - have a thread do something before user code
+ * @thread: which thread
+ * @work: what; not queued already
+ *
+ * Return: true if it will; false if it cannot, or has no user code any more.
+ */
+static inline bool coop_before_user_mode(struct task_struct *thread,
+					 struct callback_head *work)
+{
+#ifdef COOP_HAVE_TASK_WORK_ADD
+	return !task_work_add(thread, work, TWA_RESUME);
+#else
+	return false;
+#endif
 }
 
 #endif /* COOP_COMPAT_H */

@@ -15,20 +15,23 @@
  *
  *	           join, no turn free            granted
  *	    (new) ---------------------> READY ------------> RUNNING
- *	      |                          ^   |                |    |
- *	      | join, a turn was free    |   | cut short      |    | leave
- *	      +--------> RUNNING         |   v                |    v
- *	                                 |  OUT               |  (gone)
- *	                        comes    |   |                |
- *	                        back     +---+                |
- *	                                 ^        yield, hand |
- *	                                 +--------over -------+
+ *	      |                          ^   |                |  |  |
+ *	      | join, a turn was free    |   | cut short      |  |  | leave
+ *	      +--------> RUNNING         |   v                |  |  v
+ *	                                 |  OUT <-------------+  | (gone)
+ *	                        comes    |   |   blocks, or the  |
+ *	                        back     +---+   turn was seized |
+ *	                                 ^                       |
+ *	                                 +-----------------------+
+ *	                                    yield, hand-over
  *
  *	READY	in group->ready, its thread parked in coop_turn_park(). Only
  *		parked threads are there, so a turn given to the head is used.
  *	RUNNING	has one of the group's turns.
- *	OUT	has no turn and does not ask for one: a signal has cut its
- *		call short, and the restarted call is to bring it back.
+ *	OUT	has no turn and does not ask for one now. It comes back before
+ *		it runs user code: at the restart of the call that a signal
+ *		has cut short, in its next call, or on its way to user mode
+ *		(block.c).
  *	GONE	has left; the memory waits for its last users.
  *
  *	Always: group->free is what group->turns leaves after those RUNNING,
@@ -48,8 +51,11 @@
  *	never together with group->lock. Looking up needs neither.
  *
  *	A task's thread alone touches its link in current->preempt_notifiers,
- *	cut and cut_arg, without a lock. It reads its own state without the
- *	lock where a stale answer is seen again later.
+ *	parked, cut and cut_arg, without a lock. It reads its own state without
+ *	the lock where a stale answer is seen again later.
+ *
+ *	blocked is set by the task's thread as it is switched out, and cleared
+ *	under group->lock as it is switched in.
  *
  * Lifetimes
  *
@@ -58,12 +64,14 @@
  *	are tasks no more, and are taken apart when their threads die, exec, or
  *	join another group.
  *
- *	A task is taken apart once, by whoever makes it GONE: its thread in
- *	LEAVE or exec, or the irq_work that its death queued. That one sees to
- *	it that the task's id is taken out and its memory freed, after
- *	irq_work_sync() (irq_work looks at its item after the callback) and an
- *	RCU grace period (others may have found it by its id, the scheduler
- *	may be walking a list with its notifier, a waker may have its thread).
+ *	A task is counted by its registration and by a task_work that is queued
+ *	on its thread. The registration ends once, by whoever makes the task
+ *	GONE: its thread in LEAVE or exec, or the irq_work that its death
+ *	queued. That one takes the id out and, after irq_work_sync() (irq_work
+ *	looks at its item after the callback), drops the count. The memory goes
+ *	an RCU grace period after the last count (others may have found it by
+ *	its id, the scheduler may be walking a list with its notifier, a waker
+ *	may have its thread).
  */
 #ifndef COOP_H
 #define COOP_H
@@ -75,6 +83,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
+#include <linux/task_work.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -87,12 +96,17 @@
  * struct coop_group - tasks that share turns; what an open file stands for
  * @lock: see above
  * @turns: how many tasks may be RUNNING
+ * @flags: COOP_GROUP_*; like @turns, constant once a task has joined
  * @free: how many of @turns nobody has
  * @nr_ready: length of @ready
  * @nr_tasks: tasks that are not GONE
  * @ready: READY tasks, the next to run first
  * @switches: turns granted
  * @handovers: turns granted by name
+ * @blocks: turns that tasks lost because they blocked
+ * @stalls: how often a task of a COOP_GROUP_ATOMIC group blocked
+ * @last: who was granted a turn last; only good for comparing and, while it is
+ *	RUNNING, for seizing its turn
  * @dead: the last descriptor was closed
  * @next_id: where the search for a free id starts, so that ids come back late
  * @tasks: the tasks by id
@@ -102,12 +116,16 @@
 struct coop_group {
 	raw_spinlock_t lock;
 	u32 turns;
+	u32 flags;
 	u32 free;
 	u32 nr_ready;
 	u32 nr_tasks;
 	struct list_head ready;
 	u64 switches;
 	u64 handovers;
+	u64 blocks;
+	u64 stalls;
+	struct coop_task *last;
 	bool dead;
 
 	u32 next_id;
@@ -124,11 +142,22 @@ struct coop_group {
  * @id: key in @group's tasks
  * @ready: link in the group's queue while READY
  * @thread: counted
+ * @first: while OUT: comes back to the head of READY, since it lost its turn, or
+ *	its place in the queue, to no fault of its own
+ * @parked: waits for a turn, so that its sleep is no block
+ * @blocked: sleeps while it has, or had, a turn
+ * @died: has been switched out for the last time
+ * @resuming: @resume is queued; guarded by the group's lock
  * @cut: command of the call that a signal has cut short, 0 if none
  * @cut_arg: that call's argument
+ * @blocked_at: local_clock() when it stalled its group
  * @switches: turns it was granted
  * @handovers: how many of these by name
- * @death: passes the turn on when the thread has died
+ * @blocks: turns it lost because it blocked
+ * @stalls: how often it blocked and kept its turn
+ * @out: passes the turn on when the thread has blocked or died
+ * @resume: waits for a turn before the thread goes back to user mode
+ * @ref: registration, and @resume while queued
  * @reap: takes apart what may sleep
  * @rcu: frees
  */
@@ -139,12 +168,22 @@ struct coop_task {
 	u32 id;
 	struct list_head ready;
 	struct task_struct *thread;
+	bool first;
+	bool parked;
+	bool blocked;
+	bool died;
+	bool resuming;
 	unsigned int cut;
 	unsigned long cut_arg;
+	u64 blocked_at;
 	u64 switches;
 	u64 handovers;
+	u64 blocks;
+	u64 stalls;
 
-	struct irq_work death;
+	struct irq_work out;
+	struct callback_head resume;
+	struct kref ref;
 	struct work_struct reap;
 	struct rcu_head rcu;
 };
@@ -158,6 +197,8 @@ enum coop_why {
 	COOP_WHY_RETURN,
 	COOP_WHY_EXIT,
 	COOP_WHY_EXEC,
+	COOP_WHY_BLOCK,
+	COOP_WHY_SIGNAL,
 };
 
 /* task.c */
@@ -179,12 +220,15 @@ void coop_block_unwatch(struct coop_task *me);
 
 /* turn.c */
 void coop_turn_open(struct coop_group *group);
-int coop_turn_setup(struct coop_group *group, u32 turns);
+int coop_turn_setup(struct coop_group *group, u32 turns, u32 flags);
 void coop_turn_close(struct coop_group *group);
 int coop_turn_join(struct coop_task *me, u32 tasks_max);
 int coop_turn_yield(struct coop_task *me);
 int coop_turn_switch(struct coop_task *me, u32 id);
 int coop_turn_return(struct coop_task *me);
+void coop_turn_block(struct coop_task *task);
+void coop_turn_unblock(struct coop_task *me);
+void coop_turn_resume(struct coop_task *me);
 bool coop_turn_leave(struct coop_task *task, enum coop_why why);
 int coop_turn_stat(struct coop_group *group, struct coop_stat *stat);
 

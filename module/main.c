@@ -12,6 +12,7 @@
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "coop.h"
 
 static ushort mode = 0666;
@@ -58,6 +59,7 @@ static long coop_ioctl_info(unsigned int cmd, void __user *uinfo)
 	struct coop_info info = {
 		.abi = COOP_ABI_VERSION,
 		.turns_max = COOP_TURNS_MAX,
+		.features = COOP_FEATURES,
 		.tasks_max = READ_ONCE(tasks_max),
 	};
 
@@ -76,9 +78,10 @@ static long coop_ioctl_setup(struct coop_group *group, unsigned int cmd,
 			   usetup);
 	if (ret)
 		return ret;
-	if (!setup.turns || setup.turns > COOP_TURNS_MAX || setup.flags)
+	if (!setup.turns || setup.turns > COOP_TURNS_MAX ||
+	    setup.flags & ~COOP_GROUP_ATOMIC)
 		return -EINVAL;
-	return coop_turn_setup(group, setup.turns);
+	return coop_turn_setup(group, setup.turns, setup.flags);
 }
 
 static long coop_ioctl_join(struct coop_group *group, unsigned long arg)
@@ -118,10 +121,13 @@ static long coop_ioctl_yield(struct coop_group *group, unsigned long arg)
 		return -EINVAL;
 	if (!me)
 		return -EPERM;
-	ret = coop_task_begin(me, COOP_IOC_YIELD, 0);
-	if (ret)
-		return ret > 0 ? 0 : ret;
-	return coop_task_end(me, COOP_IOC_YIELD, 0, coop_turn_yield(me));
+	do {
+		ret = coop_task_begin(me, COOP_IOC_YIELD, 0);
+		if (ret)
+			return ret > 0 ? 0 : ret;
+		ret = coop_turn_yield(me);
+	} while (ret == -EAGAIN);
+	return coop_task_end(me, COOP_IOC_YIELD, 0, ret);
 }
 
 static long coop_ioctl_switch(struct coop_group *group, unsigned int cmd,
@@ -139,11 +145,13 @@ static long coop_ioctl_switch(struct coop_group *group, unsigned int cmd,
 		return -EINVAL;
 	if (!me)
 		return -EPERM;
-	ret = coop_task_begin(me, COOP_IOC_SWITCH, arg);
-	if (ret)
-		return ret > 0 ? 0 : ret;
-	return coop_task_end(me, COOP_IOC_SWITCH, arg,
-			     coop_turn_switch(me, to.task));
+	do {
+		ret = coop_task_begin(me, COOP_IOC_SWITCH, arg);
+		if (ret)
+			return ret > 0 ? 0 : ret;
+		ret = coop_turn_switch(me, to.task);
+	} while (ret == -EAGAIN);
+	return coop_task_end(me, COOP_IOC_SWITCH, arg, ret);
 }
 
 static long coop_ioctl_stat(struct coop_group *group, unsigned int cmd,
@@ -225,6 +233,8 @@ static void coop_show_fdinfo(struct seq_file *seq, struct file *file)
 		   stat.tasks - stat.ready - stat.running - stat.waiting);
 	seq_printf(seq, "switches:\t%llu\n", stat.switches);
 	seq_printf(seq, "handovers:\t%llu\n", stat.handovers);
+	seq_printf(seq, "blocks:\t%llu\n", stat.blocks);
+	seq_printf(seq, "stalls:\t%llu\n", stat.stalls);
 }
 #endif
 

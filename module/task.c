@@ -4,9 +4,9 @@
  *
  * What becomes of a task at each point of its life:
  *
- *	dies	READY or OUT, a signal first cuts its call short, so it is in
- *		no queue when it is gone. RUNNING, its turn is passed on when
- *		the scheduler switches it out for the last time.
+ *	dies	READY, the signal first cuts its wait short, so it is in no
+ *		queue when it is gone. RUNNING, its turn is passed on when it
+ *		blocks, or when the scheduler switches it out for the last time.
  *	execs	The turn is passed on before the new image runs: that image
  *		may have other rights, and is nobody's task.
  *	forks	The child has no notifier, so it is not a task.
@@ -75,15 +75,26 @@ static void coop_task_free_rcu(struct rcu_head *rcu)
 	kmem_cache_free(coop_task_cache, task);
 }
 
+static void coop_task_free(struct kref *ref)
+{
+	struct coop_task *task = container_of(ref, struct coop_task, ref);
+	struct coop_group *group = task->group;
+
+	call_rcu(&task->rcu, coop_task_free_rcu);
+	coop_group_put(group);
+}
+
+static void coop_task_put(struct coop_task *task)
+{
+	kref_put(&task->ref, coop_task_free);
+}
+
 /* Take apart a task that is GONE; whoever made it so, once. */
 static void coop_task_reap(struct coop_task *task)
 {
-	struct coop_group *group = task->group;
-
-	xa_erase(&group->tasks, task->id);
-	irq_work_sync(&task->death);
-	call_rcu(&task->rcu, coop_task_free_rcu);
-	coop_group_put(group);
+	xa_erase(&task->group->tasks, task->id);
+	irq_work_sync(&task->out);
+	coop_task_put(task);
 }
 
 static void coop_task_reap_work(struct work_struct *work)
@@ -91,13 +102,25 @@ static void coop_task_reap_work(struct work_struct *work)
 	coop_task_reap(container_of(work, struct coop_task, reap));
 }
 
-/* The thread has been switched out for the last time. */
-static void coop_task_died(struct irq_work *work)
+/* The thread was switched out, and has blocked or died. */
+static void coop_task_out(struct irq_work *work)
 {
-	struct coop_task *task = container_of(work, struct coop_task, death);
+	struct coop_task *task = container_of(work, struct coop_task, out);
 
-	if (coop_turn_leave(task, COOP_WHY_EXIT))
+	if (!READ_ONCE(task->died))
+		coop_turn_block(task);
+	else if (coop_turn_leave(task, COOP_WHY_EXIT))
 		queue_work(coop_reaper, &task->reap);
+}
+
+/* The thread is about to go back to user mode, and lost its turn before. */
+static void coop_task_resume(struct callback_head *work)
+{
+	struct coop_task *me = container_of(work, struct coop_task, resume);
+
+	coop_turn_resume(me);
+	/* Until here this has kept the module; coop_task_exit() waits for the end. */
+	coop_task_put(me);
 }
 
 /* Tracepoint sched_process_exec: the old image is gone, the new not begun. */
@@ -123,7 +146,9 @@ static struct coop_task *coop_task_new(struct coop_group *group)
 		return NULL;
 	task->group = group;
 	task->thread = current;
-	task->death = IRQ_WORK_INIT_HARD(coop_task_died);
+	task->out = IRQ_WORK_INIT_HARD(coop_task_out);
+	init_task_work(&task->resume, coop_task_resume);
+	kref_init(&task->ref);
 	INIT_WORK(&task->reap, coop_task_reap_work);
 	ret = xa_alloc_cyclic(&group->tasks, &task->id, task,
 			      XA_LIMIT(1, INT_MAX), &group->next_id,
@@ -300,6 +325,8 @@ void coop_task_exit(void)
 				    NULL);
 	tracepoint_synchronize_unregister();
 	destroy_workqueue(coop_reaper);
+	/* The last instructions of coop_task_resume(), in a thread preempted there. */
+	synchronize_rcu_tasks();
 	rcu_barrier();
 	kmem_cache_destroy(coop_task_cache);
 }

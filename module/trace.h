@@ -20,7 +20,9 @@
 	COOP_WHY(HANDOVER,	"handover")	\
 	COOP_WHY(RETURN,	"return")	\
 	COOP_WHY(EXIT,		"exit")		\
-	COOP_WHY_LAST(EXEC,	"exec")
+	COOP_WHY(EXEC,		"exec")		\
+	COOP_WHY(BLOCK,		"block")	\
+	COOP_WHY_LAST(SIGNAL,	"signal")
 
 #undef COOP_WHY
 #undef COOP_WHY_LAST
@@ -67,6 +69,29 @@ DEFINE_EVENT(coop_task, coop_leave,
 DEFINE_EVENT(coop_task, coop_ready,
 	TP_PROTO(const struct coop_task *task),
 	TP_ARGS(task)
+);
+
+/* A task of a COOP_GROUP_ATOMIC group has blocked, and kept its turn so long. */
+TRACE_EVENT(coop_stall,
+	TP_PROTO(const struct coop_task *task, u64 ns),
+	TP_ARGS(task, ns),
+	TP_STRUCT__entry(
+		__field(u64, group)
+		__field(u64, ns)
+		__field(u32, task)
+		__field(pid_t, pid)
+		__array(char, comm, TASK_COMM_LEN)
+	),
+	TP_fast_assign(
+		__entry->group = task->group->id;
+		__entry->ns = ns;
+		__entry->task = task->id;
+		__entry->pid = task->thread->pid;
+		memcpy(__entry->comm, task->thread->comm, TASK_COMM_LEN);
+	),
+	TP_printk("group=%llu task=%u pid=%d comm=%s ns=%llu",
+		  __entry->group, __entry->task, __entry->pid,
+		  __entry->comm, __entry->ns)
 );
 
 /*

@@ -9,7 +9,10 @@
  * switch and not two.
  */
 #include <linux/errno.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/smp.h>
 
 #include "compat.h"
 #include "coop.h"
@@ -52,7 +55,9 @@ static void coop_grant_locked(struct coop_task *prev, struct coop_task *next,
 
 	lockdep_assert_held(&group->lock);
 	group->switches++;
+	group->last = next;
 	next->switches++;
+	next->first = false;
 	trace_coop_switch(group, prev, next, why);
 	/* Pairs with coop_turn_park(): what the turn protects was written. */
 	smp_store_release(&next->state, COOP_TASK_RUNNING);
@@ -78,6 +83,20 @@ static struct coop_task *coop_pass_locked(struct coop_task *prev,
 	return next;
 }
 
+/* Take a free turn, or queue for one. */
+static void coop_claim_locked(struct coop_task *me, enum coop_why why)
+{
+	struct coop_group *group = me->group;
+
+	lockdep_assert_held(&group->lock);
+	if (group->free) {
+		group->free--;
+		coop_grant_locked(NULL, me, why);
+	} else {
+		coop_queue_locked(me, me->first);
+	}
+}
+
 /*
  * A signal is pending while the caller waits for a turn. Returns true if it
  * is off READY now; false if it has been given a turn in the meantime.
@@ -92,34 +111,64 @@ static bool coop_cut_short(struct coop_task *me)
 	cut = me->state == COOP_TASK_READY;
 	if (cut) {
 		coop_unqueue_locked(me);
+		me->first = true;
 		WRITE_ONCE(me->state, COOP_TASK_OUT);
 	}
 	raw_spin_unlock_irqrestore(&group->lock, flags);
 	return cut;
 }
 
+/* A task that is OUT wants a turn. Returns false if its group is dead. */
+static bool coop_come_back(struct coop_task *me)
+{
+	struct coop_group *group = me->group;
+	unsigned long flags;
+	bool alive;
+
+	raw_spin_lock_irqsave(&group->lock, flags);
+	alive = !group->dead;
+	if (alive)
+		coop_claim_locked(me, COOP_WHY_RETURN);
+	raw_spin_unlock_irqrestore(&group->lock, flags);
+	return alive;
+}
+
 /*
  * Sleep until granted a turn. A signal, a stop, the freezer and a debugger all
  * make signal_pending() true: then the task goes off READY, so that no turn is
  * given to one that will not use it, and the call is restarted later.
+ *
+ * It can be OUT at the beginning, or because its turn was seized before it woke
+ * up. Of the others only its own thread brings a task out of OUT, and that is
+ * here. Returns 0 without a turn if the group is dead.
  */
 static int coop_turn_park(struct coop_task *me)
 {
 	int ret = 0;
+	u32 state;
 
+	me->parked = true;
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
 		/* Pairs with coop_grant_locked(). */
-		if (smp_load_acquire(&me->state) == COOP_TASK_RUNNING)
+		state = smp_load_acquire(&me->state);
+		if (state == COOP_TASK_RUNNING)
 			break;
+		if (state == COOP_TASK_OUT) {
+			if (!coop_come_back(me))
+				break;
+			continue;
+		}
 		if (signal_pending(current)) {
-			if (coop_cut_short(me))
-				ret = -ERESTARTNOINTR;
+			if (!coop_cut_short(me))
+				continue;
+			ret = -ERESTARTNOINTR;
 			break;
 		}
 		schedule();
 	}
 	__set_current_state(TASK_RUNNING);
+	me->parked = false;
 	return ret;
 }
 
@@ -150,13 +199,14 @@ void coop_turn_open(struct coop_group *group)
 }
 
 /**
- * coop_turn_setup() - set the number of turns
+ * coop_turn_setup() - set the number of turns, and the flags
  * @group: one that no task has joined yet
  * @turns: 1 to COOP_TURNS_MAX
+ * @mode: COOP_GROUP_* bits
  *
  * Return: 0, or -EBUSY.
  */
-int coop_turn_setup(struct coop_group *group, u32 turns)
+int coop_turn_setup(struct coop_group *group, u32 turns, u32 mode)
 {
 	unsigned long flags;
 	int ret = 0;
@@ -168,6 +218,7 @@ int coop_turn_setup(struct coop_group *group, u32 turns)
 	} else {
 		group->turns = turns;
 		group->free = turns;
+		group->flags = mode;
 	}
 	raw_spin_unlock_irqrestore(&group->lock, flags);
 	return ret;
@@ -177,34 +228,25 @@ int coop_turn_setup(struct coop_group *group, u32 turns)
  * coop_turn_close() - the last descriptor is gone, and with it every call
  * @group: from now on its tasks are tasks no more
  *
- * Calls hold the descriptor, so no task is parked.
+ * Calls hold the descriptor, so those that are still parked were on their way
+ * back from a block. They go on, one at a time lest interrupts be off for long.
  */
 void coop_turn_close(struct coop_group *group)
 {
+	struct coop_task *task;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&group->lock, flags);
-	WARN_ON_ONCE(!list_empty(&group->ready));
-	WRITE_ONCE(group->dead, true);
-	raw_spin_unlock_irqrestore(&group->lock, flags);
-}
-
-/* Take a free turn, or queue and wait for one. Enters with the lock held. */
-static int coop_claim(struct coop_task *me, bool first, enum coop_why why,
-		      unsigned long flags)
-	__releases(&me->group->lock)
-{
-	struct coop_group *group = me->group;
-
-	if (group->free) {
-		group->free--;
-		coop_grant_locked(NULL, me, why);
+	do {
+		raw_spin_lock_irqsave(&group->lock, flags);
+		WRITE_ONCE(group->dead, true);
+		task = coop_head_locked(group);
+		if (task) {
+			coop_unqueue_locked(task);
+			WRITE_ONCE(task->state, COOP_TASK_OUT);
+			wake_up_process(task->thread);
+		}
 		raw_spin_unlock_irqrestore(&group->lock, flags);
-		return 0;
-	}
-	coop_queue_locked(me, first);
-	raw_spin_unlock_irqrestore(&group->lock, flags);
-	return coop_turn_park(me);
+	} while (task);
 }
 
 /**
@@ -227,14 +269,17 @@ int coop_turn_join(struct coop_task *me, u32 tasks_max)
 	}
 	group->nr_tasks++;
 	trace_coop_join(me);
-	return coop_claim(me, false, COOP_WHY_JOIN, flags);
+	coop_claim_locked(me, COOP_WHY_JOIN);
+	raw_spin_unlock_irqrestore(&group->lock, flags);
+	return coop_turn_park(me);
 }
 
 /**
  * coop_turn_yield() - let the head of READY run; go to its tail
- * @me: the caller's task, RUNNING
+ * @me: the caller's task
  *
- * Return: 0 with a turn, or -ERESTARTNOINTR, cut short.
+ * Return: 0 with a turn; -ERESTARTNOINTR, cut short; or -EAGAIN if it has to
+ * come back first, since its turn was seized this very moment.
  */
 int coop_turn_yield(struct coop_task *me)
 {
@@ -248,9 +293,9 @@ int coop_turn_yield(struct coop_task *me)
 
 	raw_spin_lock_irqsave(&group->lock, flags);
 	next = coop_head_locked(group);
-	if (!next) {
+	if (!next || me->state != COOP_TASK_RUNNING) {
 		raw_spin_unlock_irqrestore(&group->lock, flags);
-		return 0;
+		return next ? -EAGAIN : 0;
 	}
 	coop_unqueue_locked(next);
 	coop_queue_locked(me, false);
@@ -261,6 +306,8 @@ int coop_turn_yield(struct coop_task *me)
 /* Whether @me may hand its turn to @to, which may be no task at all. */
 static int coop_may_hand_over_locked(struct coop_task *me, struct coop_task *to)
 {
+	if (me->state != COOP_TASK_RUNNING)
+		return -EAGAIN;
 	if (!to || to->state == COOP_TASK_GONE)
 		return -ESRCH;
 	if (to == me)
@@ -270,11 +317,11 @@ static int coop_may_hand_over_locked(struct coop_task *me, struct coop_task *to)
 
 /**
  * coop_turn_switch() - let a named task run; go to READY's tail
- * @me: the caller's task, RUNNING
+ * @me: the caller's task
  * @id: of the task that shall run
  *
- * Return: 0 with a turn; -ERESTARTNOINTR, cut short; or -ESRCH, -EDEADLK or
- * -EBUSY with the turn kept.
+ * Return: 0 with a turn; -ERESTARTNOINTR, cut short; -EAGAIN as with yield; or
+ * -ESRCH, -EDEADLK or -EBUSY with the turn kept.
  */
 int coop_turn_switch(struct coop_task *me, u32 id)
 {
@@ -300,19 +347,195 @@ int coop_turn_switch(struct coop_task *me, u32 id)
 }
 
 /**
- * coop_turn_return() - a task that was cut short wants its turn again
- * @me: the caller's task, OUT
+ * coop_turn_return() - a task that is OUT wants a turn again
+ * @me: the caller's task
  *
- * It had waited for its turn already, so it goes to the head of READY.
+ * One that had its wait for a turn cut short, or its turn seized, goes to the
+ * head of READY; one that blocked, to the tail.
  *
- * Return: 0 with a turn, or -ERESTARTNOINTR, cut short again.
+ * Return: 0 with a turn, or -ERESTARTNOINTR, cut short.
  */
 int coop_turn_return(struct coop_task *me)
 {
+	return coop_turn_park(me);
+}
+
+/**
+ * coop_turn_block() - a task has blocked: pass its turn on
+ * @task: any task; may be called from interrupts
+ *
+ * If it has woken up and come back in the meantime, it keeps its turn.
+ */
+void coop_turn_block(struct coop_task *task)
+{
+	struct coop_group *group = task->group;
+	struct coop_task *next = NULL;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&me->group->lock, flags);
-	return coop_claim(me, true, COOP_WHY_RETURN, flags);
+	raw_spin_lock_irqsave(&group->lock, flags);
+	if (READ_ONCE(task->blocked) && task->state == COOP_TASK_RUNNING &&
+	    !group->dead) {
+		next = coop_pass_locked(task, COOP_WHY_BLOCK);
+		WRITE_ONCE(task->state, COOP_TASK_OUT);
+		group->blocks++;
+		task->blocks++;
+	}
+	raw_spin_unlock(&group->lock);
+	if (next)
+		wake_up_process(next->thread);
+	local_irq_restore(flags);
+}
+
+/* See to it that a task that is OUT waits for a turn before user code. */
+static void coop_send_back_locked(struct coop_task *task)
+{
+	lockdep_assert_held(&task->group->lock);
+	if (task->resuming ||
+	    !coop_before_user_mode(task->thread, &task->resume))
+		return;
+	task->resuming = true;
+	kref_get(&task->ref);
+}
+
+/**
+ * coop_turn_unblock() - a task that has blocked is about to go on
+ * @me: the caller's task; preemption is off
+ */
+void coop_turn_unblock(struct coop_task *me)
+{
+	struct coop_group *group = me->group;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&group->lock, flags);
+	WRITE_ONCE(me->blocked, false);
+	if (group->flags & COOP_GROUP_ATOMIC) {
+		group->stalls++;
+		me->stalls++;
+		trace_coop_stall(me, local_clock() - me->blocked_at);
+	} else if (me->state == COOP_TASK_OUT && !group->dead) {
+		if (group->free)
+			coop_claim_locked(me, COOP_WHY_RETURN);
+		else
+			coop_send_back_locked(me);
+	}
+	raw_spin_unlock_irqrestore(&group->lock, flags);
+}
+
+/* Some task that is RUNNING, or was a moment ago. */
+static struct coop_task *coop_find_running(struct coop_group *group)
+{
+	struct coop_task *task;
+	unsigned long id;
+
+	xa_for_each(&group->tasks, id, task)
+		if (READ_ONCE(task->state) == COOP_TASK_RUNNING)
+			return task;
+	return NULL;
+}
+
+/*
+ * me, OUT, takes a free turn, or that of from or of who was granted one last;
+ * whose thread comes back counted. Returns false if neither has one.
+ */
+static bool coop_seize_locked(struct coop_task *me, struct coop_task *from,
+			      struct task_struct **thread)
+{
+	struct coop_group *group = me->group;
+
+	lockdep_assert_held(&group->lock);
+	if (group->dead)
+		return true;
+	if (group->free) {
+		coop_claim_locked(me, COOP_WHY_RETURN);
+		return true;
+	}
+	if (!from || from->state != COOP_TASK_RUNNING)
+		from = group->last;
+	if (!from || from->state != COOP_TASK_RUNNING)
+		return false;
+	from->first = true;
+	WRITE_ONCE(from->state, COOP_TASK_OUT);
+	coop_send_back_locked(from);
+	*thread = get_task_struct(from->thread);
+	coop_grant_locked(from, me, COOP_WHY_SIGNAL);
+	return true;
+}
+
+static void coop_do_nothing(void *unused)
+{
+}
+
+/*
+ * A task on its way to user mode, OUT, has a signal to handle. It cannot wait any
+ * longer, and it cannot go without a turn, since nothing would stop it after
+ * the handler. So it takes that of another one, who comes back to the head of
+ * READY before it executes another instruction of user code: its thread has
+ * work to do before user mode, and if it is there now, on another CPU, the
+ * interrupt that we wait for makes it leave.
+ */
+static void coop_seize(struct coop_task *me)
+{
+	struct coop_group *group = me->group;
+	struct task_struct *thread = NULL;
+	struct coop_task *from = NULL;
+	unsigned long flags;
+	bool done;
+
+	rcu_read_lock();
+	for (;;) {
+		raw_spin_lock_irqsave(&group->lock, flags);
+		done = coop_seize_locked(me, from, &thread);
+		raw_spin_unlock_irqrestore(&group->lock, flags);
+		if (done)
+			break;
+		from = coop_find_running(group);
+	}
+	rcu_read_unlock();
+	if (thread) {
+		smp_call_function_single(task_cpu(thread), coop_do_nothing,
+					 NULL, true);
+		put_task_struct(thread);
+	}
+}
+
+static bool coop_dying(void)
+{
+	return fatal_signal_pending(current) ||
+	       current->flags & (PF_EXITING | PF_POSTCOREDUMP);
+}
+
+/**
+ * coop_turn_resume() - wait for a turn before user code; may sleep
+ * @me: the caller's task; it may have come back by now
+ *
+ * Returns with a turn, unless the thread or the group dies. The kernel runs this
+ * before it looks for a signal, and would run it again and again if it were
+ * queued anew, so when there is a signal to be handled, it has to be over:
+ *
+ *	the thread dies		It goes without a turn, and runs no user code.
+ *	any other signal, a	A turn is seized, and with that the signal is
+ *	stop, a debugger,	handled, and user code goes on. If that blocks,
+ *	the freezer		as a stop does, the turn is passed on as with any
+ *				block, and the thread comes here again later.
+ *	a turn is granted and	The grant wins: see coop_turn_park().
+ *	a signal comes
+ *	the turn is granted	coop_turn_park() sees it OUT again, and puts it at
+ *	and seized again	the head of READY.
+ */
+void coop_turn_resume(struct coop_task *me)
+{
+	struct coop_group *group = me->group;
+	unsigned long flags;
+	u32 state;
+
+	raw_spin_lock_irqsave(&group->lock, flags);
+	me->resuming = false;
+	state = me->state;
+	raw_spin_unlock_irqrestore(&group->lock, flags);
+	if (state != COOP_TASK_OUT || coop_dying())
+		return;
+	if (coop_turn_park(me) && !coop_dying())
+		coop_seize(me);
 }
 
 /**
@@ -337,6 +560,8 @@ bool coop_turn_leave(struct coop_task *task, enum coop_why why)
 		else if (state == COOP_TASK_RUNNING)
 			next = coop_pass_locked(task, why);
 		WRITE_ONCE(task->state, COOP_TASK_GONE);
+		if (group->last == task)
+			group->last = NULL;
 		group->nr_tasks--;
 		trace_coop_leave(task);
 	}
@@ -364,6 +589,8 @@ int coop_turn_stat(struct coop_group *group, struct coop_stat *stat)
 	stat->state = 0;
 	stat->switches = group->switches;
 	stat->handovers = group->handovers;
+	stat->blocks = group->blocks;
+	stat->stalls = group->stalls;
 	if (stat->task) {
 		task = xa_load(&group->tasks, stat->task);
 		if (!task || task->state == COOP_TASK_GONE) {
@@ -373,6 +600,8 @@ int coop_turn_stat(struct coop_group *group, struct coop_stat *stat)
 		stat->state = task->state;
 		stat->switches = task->switches;
 		stat->handovers = task->handovers;
+		stat->blocks = task->blocks;
+		stat->stalls = task->stalls;
 	}
 	stat->turns = group->turns;
 	stat->tasks = group->nr_tasks;

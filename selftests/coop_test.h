@@ -39,14 +39,20 @@ static inline int hand_over(int fd, int task)
 	return ioctl(fd, COOP_IOC_SWITCH, &to);
 }
 
-static inline int open_group(unsigned int turns)
+static inline int open_group_with(unsigned int turns, unsigned int flags)
 {
-	struct coop_setup setup = { .turns = turns };
+	struct coop_setup setup = { .turns = turns, .flags = flags };
 	int fd = open("/dev/coop", O_RDWR | O_CLOEXEC);
 
-	if (fd >= 0 && turns != 1 && ioctl(fd, COOP_IOC_SETUP, &setup))
+	if (fd >= 0 && ioctl(fd, COOP_IOC_SETUP, &setup))
 		abort();
 	return fd;
+}
+
+/* Most tests hold a turn and poll, so theirs is kept while they sleep. */
+static inline int open_group(unsigned int turns)
+{
+	return open_group_with(turns, COOP_GROUP_ATOMIC);
 }
 
 /* A group's counters, or a task's. Poisoned first. */

@@ -73,7 +73,7 @@ struct idlers {
 	atomic_int there;
 };
 
-/* The first process to hold the turn keeps it, so these stay in JOIN. */
+/* The process that made them has the turn, so these stay in JOIN. */
 static void *idle_in_join(void *arg)
 {
 	struct idlers *idlers = arg;
@@ -126,6 +126,8 @@ static int make_idlers(struct idlers *idlers, void *(*idle)(void *), size_t stac
 /* In a process of its own: what all the tasks hold goes to a pipe. */
 static int run_child(int tasks, bool coop, size_t stack, int out)
 {
+	/* It keeps its turn while it sleeps, so the others stay in JOIN. */
+	struct coop_setup setup = { .turns = 1, .flags = COOP_GROUP_ATOMIC };
 	struct idlers idlers = { .tasks = tasks, .fd = -1 };
 	struct usage before, after;
 	int ret;
@@ -134,7 +136,9 @@ static int run_child(int tasks, bool coop, size_t stack, int out)
 		idlers.fd = coop_sys_open(0);
 		if (idlers.fd < 0)
 			return -idlers.fd;
-		ret = coop_sys_join(idlers.fd);
+		ret = coop_sys_setup(idlers.fd, &setup);
+		if (!ret)
+			ret = coop_sys_join(idlers.fd);
 		if (ret < 0)
 			return -ret;
 	}

@@ -37,12 +37,36 @@
 #define COOP_TURNS_MAX		256
 
 /**
+ * COOP_FEATURE_HAND_BACK - a task that blocks loses its turn
+ *
+ * A task that sleeps in the kernel while it has a turn (a read, a page fault, a
+ * lock) gives it to the next at once, unless the group is COOP_GROUP_ATOMIC.
+ */
+#define COOP_FEATURE_HAND_BACK	0x1ULL
+
+/**
+ * COOP_FEATURE_STRICT - and waits for another one before it runs user code
+ *
+ * Without this bit it runs at once, beside others, and waits in its next call.
+ */
+#define COOP_FEATURE_STRICT	0x2ULL
+
+/**
+ * COOP_GROUP_ATOMIC - flag of COOP_IOC_SETUP: a task that blocks keeps its turn
+ *
+ * So between two calls of this device nothing else of the group runs, which is
+ * what an event loop promises, and all wait while one blocks. How often that
+ * happened is counted, and traced with how long it took.
+ */
+#define COOP_GROUP_ATOMIC	0x1U
+
+/**
  * enum coop_task_state - what a task is doing, as COOP_IOC_STAT tells it
  * @COOP_TASK_READY: parked in the queue of those that want a turn
  * @COOP_TASK_RUNNING: has a turn
  * @COOP_TASK_WAITING: parked until something happens
- * @COOP_TASK_OUT: has no turn and is not queued for one: a signal cut its
- *	call short and it has not come back to it yet
+ * @COOP_TASK_OUT: has no turn and is not queued for one: it blocks in the
+ *	kernel, or a signal cut its call short and it has not come back yet
  */
 enum coop_task_state {
 	COOP_TASK_READY		= 1,
@@ -55,7 +79,7 @@ enum coop_task_state {
  * struct coop_info - what this kernel's coop is and can do
  * @abi: COOP_ABI_VERSION of the module
  * @turns_max: the most turns that COOP_IOC_SETUP accepts
- * @features: COOP_FEATURE_* bits; none is defined yet
+ * @features: COOP_FEATURE_* bits
  * @tasks_max: the most tasks that one group holds
  * @reserved: zero
  */
@@ -70,7 +94,7 @@ struct coop_info {
 /**
  * struct coop_setup - how a group shall work
  * @turns: how many of its tasks may run at once, 1 to COOP_TURNS_MAX
- * @flags: COOP_GROUP_* bits; none is defined yet, so zero
+ * @flags: COOP_GROUP_* bits, or zero
  */
 struct coop_setup {
 	__u32 turns;
@@ -100,6 +124,8 @@ struct coop_switch {
  * @switches: out: turns granted so far, to the task or in the group; each
  *	time a turn got a new holder counts as one
  * @handovers: out: how many of @switches were by name (COOP_IOC_SWITCH)
+ * @blocks: out: turns lost so far because a task blocked
+ * @stalls: out: how often a task blocked and kept its turn (COOP_GROUP_ATOMIC)
  *
  * The counts of tasks are the group's in either case. A task that is neither
  * READY, RUNNING nor WAITING is COOP_TASK_OUT.
@@ -115,6 +141,8 @@ struct coop_stat {
 	__u32 waiting;
 	__u64 switches;
 	__u64 handovers;
+	__u64 blocks;
+	__u64 stalls;
 };
 
 /*

@@ -8,7 +8,9 @@
  * or hands it to a task of its choice with coop_yield_to().
  *
  * In this version every task is a thread: one that coop_spawn() made, or an
- * existing one that called coop_enter(). A task that blocks keeps its turn.
+ * existing one that called coop_enter(). A task that blocks in the kernel gives
+ * its turn to the next, and waits for one before it goes on, unless its group is
+ * COOP_GROUP_ATOMIC.
  *
  * All functions return zero or a positive value, or a negative errno value,
  * except the two that say otherwise. errno itself is left alone. NULL where
@@ -41,7 +43,7 @@ struct coop_task;
  * @size: sizeof(struct coop_options), which COOP_OPTIONS_INIT sets; it lets
  *	the structure grow. 0 means its first version
  * @turns: how many tasks may run at once, 1 to COOP_TURNS_MAX; 0 means 1
- * @flags: COOP_GROUP_* bits; none is defined yet, so zero
+ * @flags: COOP_GROUP_* bits, or zero
  */
 struct coop_options {
 	size_t size;

@@ -105,8 +105,8 @@ static int check_spawned(const struct coop_task *task)
 }
 
 /*
- * A task that blocks keeps its turn, so a caller that is one waits as an
- * ordinary thread, and comes back if it can.
+ * In a COOP_GROUP_ATOMIC group a task that blocks keeps its turn. So a caller
+ * that is one waits as an ordinary thread, and comes back if it can.
  */
 static int wait_outside(struct coop_task *me, pthread_t thread)
 {

@@ -109,6 +109,35 @@ TEST_F_TIMEOUT(order, first_in_first_out, 120)
 		pthread_join(self->threads[i], NULL);
 }
 
+static atomic_int handled;
+
+static void note_signal(int signal)
+{
+	handled++;
+}
+
+TEST_F(order, cut_short_by_a_signal_comes_back_first)
+{
+	struct sigaction action = { .sa_handler = note_signal };
+
+	sigaction(SIGUSR1, &action, NULL);
+	for (long i = 0; i < 3; i++) {
+		ASSERT_EQ(0, start(&self->threads[i], note_order, (void *)i));
+		ASSERT_TRUE(wait_ready(shared.fd, i + 1));
+	}
+	pthread_kill(self->threads[1], SIGUSR1);
+	while (!handled)
+		usleep(1000);
+	ASSERT_TRUE(wait_ready(shared.fd, 3));
+	EXPECT_EQ(0, yield(shared.fd));
+	EXPECT_EQ(1, shared.order[0]);
+	EXPECT_EQ(0, shared.order[1]);
+	EXPECT_EQ(2, shared.order[2]);
+	leave(shared.fd);
+	for (int i = 0; i < 3; i++)
+		pthread_join(self->threads[i], NULL);
+}
+
 TEST_F(order, handed_over_by_name_jumps_the_queue)
 {
 	struct coop_stat stat;

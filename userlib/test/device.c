@@ -28,17 +28,23 @@ static struct coop_group *group;
 /* Plain, since at most one task runs; volatile, as tasks take turns in it. */
 static volatile long counter;
 
-static void open_group(unsigned int turns)
+static void open_group_with(unsigned int turns, unsigned int flags)
 {
 	struct coop_options options = COOP_OPTIONS_INIT;
 	int ret;
 
 	counter = 0;
 	options.turns = turns;
+	options.flags = flags;
 	ret = coop_open(&group, &options);
 	if (ret == -ENOENT)
 		skip();
 	assert_int_equal(ret, 0);
+}
+
+static void open_group(unsigned int turns)
+{
+	open_group_with(turns, 0);
 }
 
 static struct coop_task *spawn(int (*fn)(void *), void *arg)
@@ -282,7 +288,7 @@ static void test_fork(void **state)
 	int status;
 
 	(void)state;
-	open_group(1);
+	open_group_with(1, COOP_GROUP_ATOMIC);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(shared, MAP_FAILED);

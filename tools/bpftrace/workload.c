@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * What the scripts' test looks at: two groups in which, over and over, a turn
- * moves for each reason there is. Runs until it is killed.
+ * What the scripts' test looks at: three groups in which, over and over, turns
+ * move. Runs until it is killed.
  *
  * In the first, all at once: "coop-hog" keeps each 20th turn for 200 ms,
  * "coop-giver" hands over to "coop-taker", and visitors leave, exit and exec.
- * In the second a wait is cut short, which gives joins and returns. Prints
- * "FIRST SECOND PID-OF-HOG" when it has begun.
+ * In the second a wait is cut short, which gives joins and returns. Both are
+ * COOP_GROUP_ATOMIC, and tasks of theirs sleep with their turns. The third is
+ * not: "coop-sleeper" sleeps and loses its turn, "coop-yielder" mostly yields.
+ * Prints "FIRST SECOND PID-OF-HOG THIRD" when it has begun.
  */
 #include <fcntl.h>
 #include <linux/coop.h>
@@ -23,6 +25,7 @@
 
 #define HOLD_MS 200
 #define SHORT_TURNS 19
+#define YIELDS 1000
 
 static int *taker_id; /* shared by all */
 static int told[2];   /* a pipe: go on */
@@ -175,9 +178,32 @@ static void returns(int fd)
 	}
 }
 
-static int open_group(void)
+static void sleeper(int fd)
 {
-	return check(open("/dev/coop", O_RDWR | O_CLOEXEC), "workload: /dev/coop");
+	join(fd);
+	for (;;)
+		usleep(1000);
+}
+
+static void yielder(int fd)
+{
+	join(fd);
+	for (;;) {
+		for (int i = 0; i < YIELDS; i++)
+			yield(fd);
+		/* Now the turn becomes free, and the sleeper returns to it. */
+		usleep(1000);
+	}
+}
+
+static int open_group(unsigned int flags)
+{
+	struct coop_setup setup = { .turns = 1, .flags = flags };
+	int fd = check(open("/dev/coop", O_RDWR | O_CLOEXEC),
+		       "workload: /dev/coop");
+
+	check(ioctl(fd, COOP_IOC_SETUP, &setup), "workload: SETUP");
+	return fd;
 }
 
 static unsigned long group_id(int fd)
@@ -200,8 +226,9 @@ static unsigned long group_id(int fd)
 
 int main(void)
 {
-	int first = open_group();
-	int second = open_group();
+	int first = open_group(COOP_GROUP_ATOMIC);
+	int second = open_group(COOP_GROUP_ATOMIC);
+	int third = open_group(0);
 	pid_t pid;
 
 	taker_id = mmap(NULL, sizeof(*taker_id), PROT_READ | PROT_WRITE,
@@ -212,8 +239,11 @@ int main(void)
 	start(giver, "coop-giver", first);
 	start(visitors, "coop-visitors", first);
 	start(returns, "coop-returns", second);
+	start(sleeper, "coop-sleeper", third);
+	start(yielder, "coop-yielder", third);
 	pid = start(hog, "coop-hog", first);
-	printf("%lu %lu %d\n", group_id(first), group_id(second), pid);
+	printf("%lu %lu %d %lu\n", group_id(first), group_id(second), pid,
+	       group_id(third));
 	fflush(stdout);
 	wait(NULL);
 	fprintf(stderr, "workload: a part of it has ended\n");

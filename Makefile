@@ -47,6 +47,9 @@ demo: setup ## measure everything in the lab: tables, and a chart in build/repor
 bench: demo ## the same (LAB='--kernel ...'), held against the ratios coop keeps
 	tools/bench/guard $(O)/report/bench.json
 
+mutate: selftests module ## take guarding lines out, one by one: a test must notice
+	tools/mutate
+
 install: ## library, headers, manual, udev rule, dkms source (DESTDIR=, prefix=)
 	$(MAKE) -C tools/install install
 
@@ -60,4 +63,4 @@ clean: ## remove all that was built
 	rm -rf $(O) coop.ko
 
 .PHONY: all help module library benchmark setup selftests style check demo \
-	bench install uninstall dkms clean
+	bench mutate install uninstall dkms clean

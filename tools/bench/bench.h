@@ -7,6 +7,8 @@
  *	methods.c	the ways that tasks can take turns
  *	create.c	operation "create"
  *	memory.c	operation "memory"
+ *	stall.c		operation "stall": a server, one of whose requests blocks
+ *	usage.c		what a process holds
  *	counters.c	time, and system calls and context switches
  *	environment.c	on what it was measured
  *	results.c	statistics, and results as JSON and CSV
@@ -50,7 +52,7 @@ struct bench_options {
 
 /**
  * struct bench_row - one result
- * @operation: "switch", "create", "memory"
+ * @operation: "switch", "create", "memory", "stall-p50" and the like
  * @method: by which way
  * @unit: "bytes", or NULL for the clock's
  * @tasks: how many took part
@@ -70,10 +72,27 @@ struct bench_row {
 	json_t *parts;
 };
 
-/* switch.c, create.c, memory.c: return 0, or 1 if something failed */
+#define BENCH_USAGE_PARTS 4
+
+/**
+ * struct bench_usage - memory that a process holds
+ * @bytes: of user space, slab, kernel stacks and page tables
+ */
+struct bench_usage {
+	double bytes[BENCH_USAGE_PARTS];
+};
+
+/* switch.c, create.c, memory.c, stall.c: return 0, or 1 if something failed */
 int bench_switch(const struct bench_options *options);
 int bench_create(const struct bench_options *options);
 int bench_memory(const struct bench_options *options);
+int bench_stall(const struct bench_options *options);
+
+/* stall.c: its methods' names by number; NULL after the last */
+const char *bench_stall_method(int number);
+
+/* switch.c */
+void bench_raise_descriptor_limit(void);
 
 /* results.c */
 void bench_add_row(const struct bench_options *options,
@@ -99,6 +118,13 @@ bool bench_counts_instructions(void);
 int bench_first_cpu(void);
 int bench_cpus(void);
 void bench_pin(bool on);
+
+/* usage.c */
+void bench_read_usage(struct bench_usage *usage);
+void bench_usage_since(struct bench_usage *before, int tasks);
+void bench_note_usages(struct bench_row *row, struct bench_usage *usages);
+int bench_in_process(int (*run)(const void *what, void *result),
+		     const void *what, void *result, size_t size);
 
 /* counters.c */
 double bench_clock(void);

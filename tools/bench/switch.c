@@ -292,7 +292,7 @@ static int measure_row(const struct bench_options *options, bool count,
 	return count ? count_row(&measure, method) : time_row(&measure, method);
 }
 
-static void raise_descriptor_limit(void)
+void bench_raise_descriptor_limit(void)
 {
 	struct rlimit limit;
 
@@ -343,7 +343,7 @@ int bench_switch(const struct bench_options *options)
 {
 	int failed, counter;
 
-	raise_descriptor_limit();
+	bench_raise_descriptor_limit();
 	failed = measure_all(options, false);
 	counter = options->time_only ? -1 : bench_open_syscall_counter();
 	if (counter >= 0) {

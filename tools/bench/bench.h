@@ -9,6 +9,7 @@
  *	memory.c	operation "memory"
  *	stall.c		operation "stall": a server, one of whose requests blocks
  *	usage.c		what a process holds
+ *	late.c		ways to block
  *	counters.c	time, and system calls and context switches
  *	environment.c	on what it was measured
  *	results.c	statistics, and results as JSON and CSV
@@ -118,6 +119,7 @@ bool bench_counts_instructions(void);
 int bench_first_cpu(void);
 int bench_cpus(void);
 void bench_pin(bool on);
+int bench_hurry(void);
 
 /* usage.c */
 void bench_read_usage(struct bench_usage *usage);

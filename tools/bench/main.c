@@ -20,6 +20,7 @@ static const struct operation {
 	{ "switch", "one task stops, another goes on", bench_switch },
 	{ "create", "a task is made, runs, ends and is waited for", bench_create },
 	{ "memory", "what an idle task holds", bench_memory },
+	{ "stall", "a request that blocks delays those that do not", bench_stall },
 	{ NULL },
 };
 
@@ -35,7 +36,8 @@ static const struct argp_option argp_options[] = {
 	{ "methods", 'm', "NAME,...", 0, "only these ways (see 'list')" },
 	{ "runs", 'r', "N", 0, "measured runs of each row (default 7)" },
 	{ "operations", 'n', "N", 0,
-	  "operations in a run (default: 20000 switches, 2000 creations; a tenth under icount)" },
+	  "operations in a run (default: 20000 switches, 2000 creations; a tenth under icount; "
+	  "600 requests of stall)" },
 	{ "placement", 'p', "WHERE", 0,
 	  "pinned (all tasks on one CPU), unpinned, or both (default)" },
 	{ "stack", KEY_STACK, "BYTES", 0,
@@ -50,7 +52,7 @@ static const struct argp_option argp_options[] = {
 static const char doc[] =
 	"Measures what tasks that take turns cost, at /dev/coop and by the means that "
 	"preempted threads have.\v"
-	"OPERATION is switch, create or memory; without one, all are measured. "
+	"OPERATION is switch, create, memory or stall; without one, all are measured. "
 	"'list' names the methods. 'report FILE...' prints what --json wrote, "
 	"merged if it is several.\n\n"
 	"Figures are nanoseconds, or instructions where the lab's guest counts these. "
@@ -130,7 +132,11 @@ static bool is_method(const char *name, size_t length)
 		if (strlen(method->name) == length &&
 		    !strncmp(method->name, name, length))
 			return true;
-	return length == strlen("pthread") && !strncmp(name, "pthread", length);
+	for (int i = 0; bench_stall_method(i); i++)
+		if (strlen(bench_stall_method(i)) == length &&
+		    !strncmp(bench_stall_method(i), name, length))
+			return true;
+	return false;
 }
 
 static void check_methods(struct argp_state *state, const char *list)
@@ -213,6 +219,9 @@ static int list(void)
 	for (method = ring_methods; method->name; method++)
 		printf("  %s\n", method->name);
 	printf("methods of create and memory:\n  coop-thread\n  pthread\n");
+	printf("methods of stall:\n");
+	for (int i = 0; bench_stall_method(i); i++)
+		printf("  %s\n", bench_stall_method(i));
 	return 0;
 }
 
@@ -260,7 +269,7 @@ static const struct operation *find_operation(const char *name)
 	for (operation = operations; operation->name; operation++)
 		if (!strcmp(operation->name, name))
 			return operation;
-	bench_complain("no operation '%s': it is switch, create, memory, list or report",
+	bench_complain("no operation '%s': it is switch, create, memory, stall, list or report",
 		       name);
 	return NULL;
 }

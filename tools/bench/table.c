@@ -262,6 +262,45 @@ static void print_memory(json_t *rows)
 	}
 }
 
+/* Its p99, p50 and memory are rows of their own, of which p99 leads. */
+static void print_stall(json_t *rows, json_t *p99)
+{
+	const char *method = text(p99, "method");
+	int tasks = whole(p99, "tasks");
+	json_t *p50, *memory, *epoll;
+
+	p50 = bench_find_row(rows, "stall-p50", method, tasks, true);
+	memory = bench_find_row(rows, "stall-memory", method, tasks, true);
+	epoll = bench_find_row(rows, "stall-p99", "epoll", tasks, true);
+	printf("%-20s %11s %12s %12s", method, amount(tasks),
+	       figure(number(p50, "median")), figure(number(p99, "median")));
+	if (epoll && number(epoll, "median"))
+		printf(" %9.4f", number(p99, "median") / number(epoll, "median"));
+	else
+		printf(" %9s", "-");
+	printf(" %12s\n", figure(number(memory, "median")));
+}
+
+static void print_stalls(json_t *rows)
+{
+	bool headed = false;
+	size_t index;
+	json_t *row;
+
+	json_array_foreach(rows, index, row) {
+		if (strcmp(text(row, "operation"), "stall-p99"))
+			continue;
+		if (!headed)
+			printf("\nA request in a hundred makes the server block for 50 ms: how long the others\n"
+			       "take, in ns of the guest's clock (also where that counts instructions), from\n"
+			       "when they were due to their reply; and bytes of a connection\n"
+			       "%-20s %11s %12s %12s %9s %12s\n",
+			       "", "connections", "p50", "p99", "p99/epoll", "memory");
+		headed = true;
+		print_stall(rows, row);
+	}
+}
+
 void bench_print_report(json_t *report)
 {
 	json_t *rows = json_object_get(report, "results");
@@ -271,6 +310,7 @@ void bench_print_report(json_t *report)
 	print_switches(rows, false);
 	print_floors(rows);
 	print_memory(rows);
+	print_stalls(rows);
 	printf("\neven at: the price of a system call, in the unit above and on top of what it\n"
 	       "costs here, beyond which the order of coop-thread and that method turns over.\n"
 	       "*: most of these calls came back without a switch, so it is no price of one.\n");

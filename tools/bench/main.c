@@ -37,7 +37,7 @@ static const struct argp_option argp_options[] = {
 	{ "runs", 'r', "N", 0, "measured runs of each row (default 7)" },
 	{ "operations", 'n', "N", 0,
 	  "operations in a run (default: 20000 switches, 2000 creations; a tenth under icount; "
-	  "600 requests of stall)" },
+	  "300 requests of stall)" },
 	{ "placement", 'p', "WHERE", 0,
 	  "pinned (all tasks on one CPU), unpinned, or both (default)" },
 	{ "stack", KEY_STACK, "BYTES", 0,

@@ -28,7 +28,7 @@
 
 /* When all runs well, a server stalls a quarter of the time. */
 #define INTERVAL_NS 2000000
-#define REQUESTS 600
+#define REQUESTS 300
 #define EVERY 100
 #define GIVE_UP_NS 10e9
 

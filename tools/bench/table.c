@@ -299,6 +299,9 @@ static void print_stalls(json_t *rows)
 		headed = true;
 		print_stall(rows, row);
 	}
+	if (headed)
+		printf("coop-thread-atomic looks for requests and yields, in turn: to wait in read()\n"
+		       "would keep the turn of such a group.\n");
 }
 
 void bench_print_report(json_t *report)

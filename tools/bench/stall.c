@@ -30,6 +30,8 @@
 #define INTERVAL_NS 2000000
 #define REQUESTS 300
 #define EVERY 100
+/* With fewer, requests would wait for one that blocks on their connection. */
+#define CONNECTIONS_MIN 50
 #define GIVE_UP_NS 10e9
 
 /**
@@ -326,17 +328,21 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* How long the innocent requests took. */
-static void note_latencies(struct load *load, struct outcome *outcome)
+/* How long the innocent requests took. Returns 0 or an errno value. */
+static int note_latencies(struct load *load, struct outcome *outcome)
 {
 	int count = 0;
 
-	for (int i = 0; i < load->requests; i++)
+	for (int i = 0; i < load->requests; i++) {
 		if (!blocks(i))
 			load->latencies[count++] = load->latencies[i];
+		else if (load->latencies[i] < LATE_NS)
+			return EPROTO;
+	}
 	qsort(load->latencies, count, sizeof(*load->latencies), compare);
 	outcome->p50 = load->latencies[(count - 1) / 2];
 	outcome->p99 = load->latencies[(count - 1) * 99 / 100];
+	return 0;
 }
 
 /* In a process of its own. Returns 0 or an errno value. */
@@ -366,9 +372,7 @@ static int run(const void *what, void *result)
 	/* Clients elsewhere would not wait for the server's CPU. */
 	bench_hurry();
 	ret = run_load(&load);
-	if (!ret)
-		note_latencies(&load, outcome);
-	return ret;
+	return ret ? ret : note_latencies(&load, outcome);
 }
 
 static void add_rows(const struct bench_options *options,
@@ -405,6 +409,8 @@ static void complain(const struct order *order, int error)
 
 	if (error == ETIMEDOUT)
 		why = "the server hangs";
+	else if (error == EPROTO)
+		why = "a request that was to block did not";
 	else if (order->method->coop)
 		why = coop_explain(-error);
 	bench_complain("stall %s, %d connections: not measured: %s",
@@ -465,8 +471,17 @@ int bench_stall(const struct bench_options *options)
 	bench_raise_descriptor_limit();
 	check_rights();
 	order.requests = options->operations ? options->operations : REQUESTS;
+	/* One of them has to block. */
+	if (order.requests < EVERY)
+		order.requests = EVERY;
 	for (; *tasks; tasks++) {
 		order.connections = *tasks;
+		if (order.connections < CONNECTIONS_MIN) {
+			bench_complain("stall, %d connections: not measured: needs %d",
+				       order.connections, CONNECTIONS_MIN);
+			failed = 1;
+			continue;
+		}
 		for (order.method = methods; order.method->name; order.method++)
 			if (bench_wanted(options, order.method->name))
 				failed |= measure(options, &order);

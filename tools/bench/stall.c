@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -359,8 +358,6 @@ static int run(const void *what, void *result)
 	int ret;
 
 	bench_pin(true);
-	/* It is chance which stacks lie so that they get a huge page. */
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	ret = late_open(&server.late, order->requests / EVERY + 1);
 	if (ret)
 		return ret;

@@ -291,17 +291,18 @@ static void print_stalls(json_t *rows)
 		if (strcmp(text(row, "operation"), "stall-p99"))
 			continue;
 		if (!headed)
-			printf("\nA request in a hundred makes the server block for 50 ms: how long the others\n"
-			       "take, in ns of the guest's clock (also where that counts instructions), from\n"
-			       "when they were due to their reply; and bytes of a connection\n"
+			printf("\nA request in a hundred makes the server block for 50 ms: how\n"
+			       "long the others take from when they were due to their reply,\n"
+			       "in ns of the guest's clock (also where that counts\n"
+			       "instructions); and bytes of a connection\n"
 			       "%-20s %11s %12s %12s %9s %12s\n",
 			       "", "connections", "p50", "p99", "p99/epoll", "memory");
 		headed = true;
 		print_stall(rows, row);
 	}
 	if (headed)
-		printf("coop-thread-atomic looks for requests and yields, in turn: to wait in read()\n"
-		       "would keep the turn of such a group.\n");
+		printf("coop-thread-atomic looks for requests and yields, in turn: to\n"
+		       "wait in read() would keep the turn of such a group.\n");
 }
 
 void bench_print_report(json_t *report)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,8 +95,11 @@ void bench_note_usages(struct bench_row *row, struct bench_usage *usages)
 static int run_here(int (*run)(const void *what, void *result),
 		    const void *what, void *result, size_t size, int out)
 {
-	int ret = run(what, result);
+	int ret;
 
+	/* It is chance which stacks lie so that they get a huge page. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	ret = run(what, result);
 	if (ret)
 		return ret;
 	return write(out, result, size) == (ssize_t)size ? 0 : EIO;

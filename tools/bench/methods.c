@@ -19,10 +19,19 @@
 
 /* /dev/coop: the tasks of a group with one turn */
 
+/*
+ * The first seat sleeps while it makes the others, and keeps its turn so that
+ * these do not begin without it. A yield is the same in either kind of group.
+ */
 static int coop_first(struct ring *ring)
 {
+	const struct coop_setup setup = {
+		.turns = 1,
+		.flags = COOP_GROUP_ATOMIC,
+	};
+
 	ring->fd = coop_sys_open(0);
-	return ring->fd < 0 ? -ring->fd : 0;
+	return ring->fd < 0 ? -ring->fd : -coop_sys_setup(ring->fd, &setup);
 }
 
 static void coop_last(struct ring *ring)

@@ -47,6 +47,11 @@ demo: setup ## measure everything in the lab: tables, and a chart in build/repor
 bench: demo ## the same (LAB='--kernel ...'), held against the ratios coop keeps
 	tools/bench/guard $(O)/report/bench.json
 
+check-debug: setup ## the selftests on a kernel with every check on (builds it first)
+	tools/vm/build-kernel $(O)/debug
+	$(MAKE) module selftests SETUP=no KVER=debug KDIR=$(O)/debug/linux
+	tools/check-debug $(O)/debug/linux $(O)/module/debug/coop.ko
+
 mutate: selftests module ## take guarding lines out, one by one: a test must notice
 	tools/mutate
 
@@ -62,5 +67,5 @@ dkms: ## build and install the module by dkms, as root
 clean: ## remove all that was built
 	rm -rf $(O) coop.ko
 
-.PHONY: all help module library benchmark setup selftests style check demo \
+.PHONY: all help module library benchmark setup selftests style check check-debug demo \
 	bench mutate install uninstall dkms clean

@@ -27,7 +27,7 @@
  *
  *	READY	in group->ready, its thread parked in coop_turn_park(). Only
  *		parked threads are there, so a turn given to the head is used.
- *	RUNNING	has one of the group's turns.
+ *	RUNNING	has one of the group's turns, and is in group->running.
  *	OUT	has no turn and does not ask for one now. It comes back before
  *		it runs user code: at the restart of the call that a signal
  *		has cut short, in its next call, or on its way to user mode
@@ -41,7 +41,7 @@
  * Locks
  *
  *	group->lock, raw, taken with interrupts off since grants are made from
- *	irq_work as well: the queue, the counts, and the state, place and
+ *	irq_work as well: the lists, the counts, and the state, place and
  *	counters of every task of the group. Functions called with it held end
  *	in _locked. pi_lock and the runqueue's lock nest inside it; it must
  *	not be taken where those may be held, which is why the notifier's
@@ -101,12 +101,11 @@
  * @nr_ready: length of @ready
  * @nr_tasks: tasks that are not GONE
  * @ready: READY tasks, the next to run first
+ * @running: RUNNING tasks, in no order
  * @switches: turns granted
  * @handovers: turns granted by name
  * @blocks: turns that tasks lost because they blocked
  * @stalls: how often a task of a COOP_GROUP_ATOMIC group blocked
- * @last: who was granted a turn last; only good for comparing and, while it is
- *	RUNNING, for seizing its turn
  * @dead: the last descriptor was closed
  * @next_id: where the search for a free id starts, so that ids come back late
  * @tasks: the tasks by id
@@ -121,11 +120,11 @@ struct coop_group {
 	u32 nr_ready;
 	u32 nr_tasks;
 	struct list_head ready;
+	struct list_head running;
 	u64 switches;
 	u64 handovers;
 	u64 blocks;
 	u64 stalls;
-	struct coop_task *last;
 	bool dead;
 
 	u32 next_id;
@@ -140,7 +139,7 @@ struct coop_group {
  * @group: counted
  * @state: enum coop_task_state, or COOP_TASK_GONE
  * @id: key in @group's tasks
- * @ready: link in the group's queue while READY
+ * @link: in the group's @ready while READY, in its @running while RUNNING
  * @thread: counted
  * @first: while OUT: comes back to the head of READY, since it lost its turn, or
  *	its place in the queue, to no fault of its own
@@ -166,7 +165,7 @@ struct coop_task {
 	struct coop_group *group;
 	u32 state;
 	u32 id;
-	struct list_head ready;
+	struct list_head link;
 	struct task_struct *thread;
 	bool first;
 	bool parked;

@@ -27,9 +27,9 @@ static void coop_queue_locked(struct coop_task *task, bool first)
 	lockdep_assert_held(&group->lock);
 	WRITE_ONCE(task->state, COOP_TASK_READY);
 	if (first)
-		list_add(&task->ready, &group->ready);
+		list_add(&task->link, &group->ready);
 	else
-		list_add_tail(&task->ready, &group->ready);
+		list_add_tail(&task->link, &group->ready);
 	group->nr_ready++;
 	trace_coop_ready(task);
 }
@@ -37,17 +37,20 @@ static void coop_queue_locked(struct coop_task *task, bool first)
 static void coop_unqueue_locked(struct coop_task *task)
 {
 	lockdep_assert_held(&task->group->lock);
-	list_del(&task->ready);
+	list_del(&task->link);
 	task->group->nr_ready--;
 }
 
 static struct coop_task *coop_head_locked(struct coop_group *group)
 {
 	lockdep_assert_held(&group->lock);
-	return list_first_entry_or_null(&group->ready, struct coop_task, ready);
+	return list_first_entry_or_null(&group->ready, struct coop_task, link);
 }
 
-/* The turn that prev had, or a free one, goes to next, which is in no queue. */
+/*
+ * The turn that prev has, or a free one, goes to next, which is in no list. Nor
+ * is prev afterwards, which gets a new state from the caller.
+ */
 static void coop_grant_locked(struct coop_task *prev, struct coop_task *next,
 			      enum coop_why why)
 {
@@ -55,7 +58,10 @@ static void coop_grant_locked(struct coop_task *prev, struct coop_task *next,
 
 	lockdep_assert_held(&group->lock);
 	group->switches++;
-	group->last = next;
+	if (prev)
+		list_replace(&prev->link, &next->link);
+	else
+		list_add(&next->link, &group->running);
 	next->switches++;
 	next->first = false;
 	trace_coop_switch(group, prev, next, why);
@@ -77,6 +83,7 @@ static struct coop_task *coop_pass_locked(struct coop_task *prev,
 		coop_unqueue_locked(next);
 		coop_grant_locked(prev, next, why);
 	} else {
+		list_del(&prev->link);
 		group->free++;
 		trace_coop_switch(group, prev, NULL, why);
 	}
@@ -194,6 +201,7 @@ void coop_turn_open(struct coop_group *group)
 {
 	raw_spin_lock_init(&group->lock);
 	INIT_LIST_HEAD(&group->ready);
+	INIT_LIST_HEAD(&group->running);
 	group->turns = 1;
 	group->free = 1;
 }
@@ -298,8 +306,8 @@ int coop_turn_yield(struct coop_task *me)
 		return next ? -EAGAIN : 0;
 	}
 	coop_unqueue_locked(next);
-	coop_queue_locked(me, false);
 	coop_grant_locked(me, next, COOP_WHY_YIELD);
+	coop_queue_locked(me, false);
 	return coop_hand_over(me, next, flags);
 }
 
@@ -339,10 +347,10 @@ int coop_turn_switch(struct coop_task *me, u32 id)
 		return ret;
 	}
 	coop_unqueue_locked(to);
-	coop_queue_locked(me, false);
 	group->handovers++;
 	to->handovers++;
 	coop_grant_locked(me, to, COOP_WHY_HANDOVER);
+	coop_queue_locked(me, false);
 	return coop_hand_over(me, to, flags);
 }
 
@@ -421,44 +429,28 @@ void coop_turn_unblock(struct coop_task *me)
 	raw_spin_unlock_irqrestore(&group->lock, flags);
 }
 
-/* Some task that is RUNNING, or was a moment ago. */
-static struct coop_task *coop_find_running(struct coop_group *group)
-{
-	struct coop_task *task;
-	unsigned long id;
-
-	xa_for_each(&group->tasks, id, task)
-		if (READ_ONCE(task->state) == COOP_TASK_RUNNING)
-			return task;
-	return NULL;
-}
-
 /*
- * me, OUT, takes a free turn, or that of from or of who was granted one last;
- * whose thread comes back counted. Returns false if neither has one.
+ * me, OUT, takes a free turn, or that of another task, whose thread is returned,
+ * counted.
  */
-static bool coop_seize_locked(struct coop_task *me, struct coop_task *from,
-			      struct task_struct **thread)
+static struct task_struct *coop_seize_locked(struct coop_task *me)
 {
 	struct coop_group *group = me->group;
+	struct coop_task *from;
 
 	lockdep_assert_held(&group->lock);
 	if (group->dead)
-		return true;
+		return NULL;
 	if (group->free) {
 		coop_claim_locked(me, COOP_WHY_RETURN);
-		return true;
+		return NULL;
 	}
-	if (!from || from->state != COOP_TASK_RUNNING)
-		from = group->last;
-	if (!from || from->state != COOP_TASK_RUNNING)
-		return false;
+	from = list_first_entry(&group->running, struct coop_task, link);
+	coop_grant_locked(from, me, COOP_WHY_SIGNAL);
 	from->first = true;
 	WRITE_ONCE(from->state, COOP_TASK_OUT);
 	coop_send_back_locked(from);
-	*thread = get_task_struct(from->thread);
-	coop_grant_locked(from, me, COOP_WHY_SIGNAL);
-	return true;
+	return get_task_struct(from->thread);
 }
 
 static void coop_do_nothing(void *unused)
@@ -476,21 +468,12 @@ static void coop_do_nothing(void *unused)
 static void coop_seize(struct coop_task *me)
 {
 	struct coop_group *group = me->group;
-	struct task_struct *thread = NULL;
-	struct coop_task *from = NULL;
+	struct task_struct *thread;
 	unsigned long flags;
-	bool done;
 
-	rcu_read_lock();
-	for (;;) {
-		raw_spin_lock_irqsave(&group->lock, flags);
-		done = coop_seize_locked(me, from, &thread);
-		raw_spin_unlock_irqrestore(&group->lock, flags);
-		if (done)
-			break;
-		from = coop_find_running(group);
-	}
-	rcu_read_unlock();
+	raw_spin_lock_irqsave(&group->lock, flags);
+	thread = coop_seize_locked(me);
+	raw_spin_unlock_irqrestore(&group->lock, flags);
 	if (thread) {
 		smp_call_function_single(task_cpu(thread), coop_do_nothing,
 					 NULL, true);
@@ -560,8 +543,6 @@ bool coop_turn_leave(struct coop_task *task, enum coop_why why)
 		else if (state == COOP_TASK_RUNNING)
 			next = coop_pass_locked(task, why);
 		WRITE_ONCE(task->state, COOP_TASK_GONE);
-		if (group->last == task)
-			group->last = NULL;
 		group->nr_tasks--;
 		trace_coop_leave(task);
 	}

@@ -5,6 +5,7 @@
 #ifndef COOP_COMPAT_H
 #define COOP_COMPAT_H
 
+#include <linux/hrtimer.h>
 #include <linux/sched.h>
 #include <linux/task_work.h>
 #include <linux/version.h>
@@ -78,9 +79,9 @@ static inline bool coop_thread_blocks(void)
  * its next call.
  */
 #ifdef COOP_HAVE_TASK_WORK_ADD
-#define COOP_FEATURES	(COOP_FEATURE_HAND_BACK | COOP_FEATURE_STRICT)
+#define COOP_FEATURES	(COOP_FEATURE_HAND_BACK | COOP_FEATURE_STRICT | COOP_FEATURE_WAIT)
 #else
-#define COOP_FEATURES	COOP_FEATURE_HAND_BACK
+#define COOP_FEATURES	(COOP_FEATURE_HAND_BACK | COOP_FEATURE_WAIT)
 #endif
 
 /**
@@ -97,6 +98,19 @@ static inline bool coop_before_user_mode(struct task_struct *thread,
 	return !task_work_add(thread, work, TWA_RESUME);
 #else
 	return false;
+#endif
+}
+
+static inline void
+coop_hrtimer_on_stack(struct hrtimer *timer,
+		      enum hrtimer_restart (*expired)(struct hrtimer *timer),
+		      enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup_on_stack(timer, expired, CLOCK_MONOTONIC, mode);
+#else
+	hrtimer_init_on_stack(timer, CLOCK_MONOTONIC, mode);
+	timer->function = expired;
 #endif
 }
 

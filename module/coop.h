@@ -5,11 +5,12 @@
  * Files, and which way calls run:
  *
  *	main.c	the device: checks what comes in, finds the caller's task
+ *	wait.c	what a task can wait for
  *	task.c	a thread becomes a task and stops being one: leaves, dies, execs
  *	block.c	what the scheduler tells of a task
  *	turn.c	who has a turn. Nothing else changes a task's state
  *
- *	main -> task -> block -> turn. Nothing calls back upwards.
+ *	main -> wait -> task -> block -> turn. Nothing calls back upwards.
  *
  * States of a task
  *
@@ -23,11 +24,17 @@
  *	                        back     +---+   turn was seized |
  *	                                 ^                       |
  *	                                 +-----------------------+
- *	                                    yield, hand-over
+ *	                                 |  yield, hand-over     |
+ *	                                 |                       |
+ *	                                 +------- WAITING <------+
+ *	                                   event         wait
  *
  *	READY	in group->ready, its thread parked in coop_turn_park(). Only
  *		parked threads are there, so a turn given to the head is used.
  *	RUNNING	has one of the group's turns, and is in group->running.
+ *	WAITING	parked as well, until an event makes it READY, or RUNNING where
+ *		a turn is free. It waits only inside its call: a signal makes
+ *		it OUT, and when the call ends nothing of the wait is left.
  *	OUT	has no turn and does not ask for one now. It comes back before
  *		it runs user code: at the restart of the call that a signal
  *		has cut short, in its next call, or on its way to user mode
@@ -46,6 +53,10 @@
  *	in _locked. pi_lock and the runqueue's lock nest inside it; it must
  *	not be taken where those may be held, which is why the notifier's
  *	sched_out only queues an irq_work.
+ *
+ *	Events come with a wait queue's lock held, or from a timer; that lock
+ *	is outside of group->lock. The group's own poll queue is woken from an
+ *	irq_work with neither held.
  *
  *	The xarray's own lock: changes of group->tasks. Process context only,
  *	never together with group->lock. Looking up needs neither.
@@ -84,6 +95,7 @@
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/task_work.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -99,6 +111,7 @@
  * @flags: COOP_GROUP_*; like @turns, constant once a task has joined
  * @free: how many of @turns nobody has
  * @nr_ready: length of @ready
+ * @nr_waiting: how many are WAITING
  * @nr_tasks: tasks that are not GONE
  * @ready: READY tasks, the next to run first
  * @running: RUNNING tasks, in no order
@@ -106,7 +119,12 @@
  * @handovers: turns granted by name
  * @blocks: turns that tasks lost because they blocked
  * @stalls: how often a task of a COOP_GROUP_ATOMIC group blocked
+ * @waits: turns that tasks gave up to wait
+ * @wakes: COOP_IOC_WAKE and the like
+ * @polled: somebody waits in @poll for the next READY task
  * @dead: the last descriptor was closed
+ * @poll: those who wait in poll() on the group
+ * @poll_work: wakes them
  * @next_id: where the search for a free id starts, so that ids come back late
  * @tasks: the tasks by id
  * @id: names the group in traces and in fdinfo; never used again
@@ -118,6 +136,7 @@ struct coop_group {
 	u32 flags;
 	u32 free;
 	u32 nr_ready;
+	u32 nr_waiting;
 	u32 nr_tasks;
 	struct list_head ready;
 	struct list_head running;
@@ -125,7 +144,12 @@ struct coop_group {
 	u64 handovers;
 	u64 blocks;
 	u64 stalls;
+	u64 waits;
+	u64 wakes;
+	bool polled;
 	bool dead;
+	wait_queue_head_t poll;
+	struct irq_work poll_work;
 
 	u32 next_id;
 	struct xarray tasks;
@@ -147,6 +171,10 @@ struct coop_group {
  * @blocked: sleeps while it has, or had, a turn
  * @died: has been switched out for the last time
  * @resuming: @resume is queued; guarded by the group's lock
+ * @permit: a wake that came before the wait
+ * @waits_for: while WAITING, the flags of struct coop_wait
+ * @ended: what has ended the wait, COOP_WAIT_*. Set under the group's lock;
+ *	COOP_WAIT_FD is cleared without it
  * @cut: command of the call that a signal has cut short, 0 if none
  * @cut_arg: that call's argument
  * @blocked_at: local_clock() when it stalled its group
@@ -154,6 +182,8 @@ struct coop_group {
  * @handovers: how many of these by name
  * @blocks: turns it lost because it blocked
  * @stalls: how often it blocked and kept its turn
+ * @waits: how often it gave its turn up to wait
+ * @wakes: how often it was woken by name
  * @out: passes the turn on when the thread has blocked or died
  * @resume: waits for a turn before the thread goes back to user mode
  * @ref: registration, and @resume while queued
@@ -172,6 +202,9 @@ struct coop_task {
 	bool blocked;
 	bool died;
 	bool resuming;
+	bool permit;
+	u32 waits_for;
+	atomic_t ended;
 	unsigned int cut;
 	unsigned long cut_arg;
 	u64 blocked_at;
@@ -179,6 +212,8 @@ struct coop_task {
 	u64 handovers;
 	u64 blocks;
 	u64 stalls;
+	u64 waits;
+	u64 wakes;
 
 	struct irq_work out;
 	struct callback_head resume;
@@ -198,12 +233,20 @@ enum coop_why {
 	COOP_WHY_EXEC,
 	COOP_WHY_BLOCK,
 	COOP_WHY_SIGNAL,
+	COOP_WHY_WAIT,
+	COOP_WHY_WAKE,
 };
+
+/* wait.c */
+int coop_wait_check(const struct coop_wait *wait);
+long coop_wait(struct coop_task *me, struct file *self,
+	       const struct coop_wait *wait, u32 call);
 
 /* task.c */
 struct coop_task *coop_task_current(struct coop_group *group);
 long coop_task_join(struct coop_group *group, u32 tasks_max);
 void coop_task_leave(struct coop_task *me);
+bool coop_task_again(struct coop_task *me, unsigned int cmd, unsigned long arg);
 long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg);
 long coop_task_end(struct coop_task *me, unsigned int cmd, unsigned long arg,
 		   long ret);
@@ -225,6 +268,11 @@ int coop_turn_join(struct coop_task *me, u32 tasks_max);
 int coop_turn_yield(struct coop_task *me);
 int coop_turn_switch(struct coop_task *me, u32 id);
 int coop_turn_return(struct coop_task *me);
+void coop_turn_wait_for(struct coop_task *me, u32 what);
+int coop_turn_wait(struct coop_task *me, const struct coop_wait *wait, u32 call);
+void coop_turn_event(struct coop_task *task, u32 what);
+int coop_turn_wake(struct coop_group *group, u32 id);
+bool coop_turn_poll(struct coop_group *group);
 void coop_turn_block(struct coop_task *task);
 void coop_turn_unblock(struct coop_task *me);
 void coop_turn_resume(struct coop_task *me);

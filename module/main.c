@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
@@ -28,6 +29,8 @@ MODULE_PARM_DESC(tasks_max, "most tasks in one group (default 1048576)");
 #define COOP_SETUP_SIZE_V1	8
 #define COOP_SWITCH_SIZE_V1	8
 #define COOP_STAT_SIZE_V1	48
+#define COOP_WAIT_SIZE_V1	24
+#define COOP_WAKE_SIZE_V1	8
 
 /* A call whatever the size of its structure, which may grow. */
 #define COOP_CALL(cmd)		((cmd) & ~IOCSIZE_MASK)
@@ -79,6 +82,7 @@ static long coop_ioctl_setup(struct coop_group *group, unsigned int cmd,
 	if (ret)
 		return ret;
 	if (!setup.turns || setup.turns > COOP_TURNS_MAX ||
+	    setup.budget ||
 	    setup.flags & ~COOP_GROUP_ATOMIC)
 		return -EINVAL;
 	return coop_turn_setup(group, setup.turns, setup.flags);
@@ -130,28 +134,107 @@ static long coop_ioctl_yield(struct coop_group *group, unsigned long arg)
 	return coop_task_end(me, COOP_IOC_YIELD, 0, ret);
 }
 
-static long coop_ioctl_switch(struct coop_group *group, unsigned int cmd,
-			      unsigned long arg)
+static long coop_switch(struct coop_task *me, u32 to, unsigned long arg)
 {
-	struct coop_task *me = coop_task_current(group);
-	struct coop_switch to;
 	long ret;
 
-	ret = coop_copy_in(&to, sizeof(to), COOP_SWITCH_SIZE_V1, cmd,
-			   (const void __user *)arg);
-	if (ret)
-		return ret;
-	if (to.flags)
-		return -EINVAL;
-	if (!me)
-		return -EPERM;
 	do {
 		ret = coop_task_begin(me, COOP_IOC_SWITCH, arg);
 		if (ret)
 			return ret > 0 ? 0 : ret;
-		ret = coop_turn_switch(me, to.task);
+		ret = coop_turn_switch(me, to);
 	} while (ret == -EAGAIN);
+	return ret;
+}
+
+/*
+ * A wait that a signal cut short is begun anew, and needs no turn for that; it
+ * is only EINTR that has to be remembered, and a call that was made.
+ */
+static long coop_wait_or_restart(struct coop_task *me, struct file *file,
+				 const struct coop_wait *wait, u32 call,
+				 unsigned int cmd, unsigned long arg)
+{
+	bool again = coop_task_again(me, cmd, arg);
+	long ret;
+
+	ret = coop_wait_check(wait);
+	if (ret)
+		return ret;
+	if (again && wait->flags & COOP_WAIT_INTR) {
+		ret = coop_task_begin(me, cmd, arg);
+		return ret > 0 ? -EINTR : ret;
+	}
+	ret = coop_wait(me, file, wait, again ? 0 : call);
+	if (again && ret != -ERESTARTNOINTR)
+		me->cut = 0;
+	return ret;
+}
+
+/* Most calls do not wait, and are spared the larger part of the copy. */
+static int coop_copy_in_switch(struct coop_switch *to, unsigned int cmd,
+			       const void __user *from)
+{
+	if (_IOC_SIZE(cmd) == sizeof(*to)) {
+		if (copy_from_user(to, from, COOP_SWITCH_SIZE_V1))
+			return -EFAULT;
+		if (!to->flags)
+			return 0;
+	}
+	return coop_copy_in(to, sizeof(*to), COOP_SWITCH_SIZE_V1, cmd, from);
+}
+
+static long coop_ioctl_switch(struct file *file, unsigned int cmd,
+			      unsigned long arg)
+{
+	struct coop_task *me = coop_task_current(file->private_data);
+	struct coop_switch to;
+	long ret;
+
+	if (!me)
+		return -EPERM;
+	ret = coop_copy_in_switch(&to, cmd, (const void __user *)arg);
+	if (!ret && to.flags & ~COOP_SWITCH_WAIT)
+		ret = -EINVAL;
+	if (!ret && !to.task)
+		ret = -ESRCH;
+	if (!ret && to.flags)
+		ret = coop_wait_or_restart(me, file, &to.wait, to.task,
+					   COOP_IOC_SWITCH, arg);
+	else if (!ret)
+		ret = coop_switch(me, to.task, arg);
 	return coop_task_end(me, COOP_IOC_SWITCH, arg, ret);
+}
+
+static long coop_ioctl_wait(struct file *file, unsigned int cmd,
+			    unsigned long arg)
+{
+	struct coop_task *me = coop_task_current(file->private_data);
+	struct coop_wait wait;
+	long ret;
+
+	if (!me)
+		return -EPERM;
+	ret = coop_copy_in(&wait, sizeof(wait), COOP_WAIT_SIZE_V1, cmd,
+			   (const void __user *)arg);
+	if (!ret)
+		ret = coop_wait_or_restart(me, file, &wait, 0, COOP_IOC_WAIT,
+					   arg);
+	return coop_task_end(me, COOP_IOC_WAIT, arg, ret);
+}
+
+static long coop_ioctl_wake(struct coop_group *group, unsigned int cmd,
+			    const void __user *uwake)
+{
+	struct coop_wake wake;
+	int ret;
+
+	ret = coop_copy_in(&wake, sizeof(wake), COOP_WAKE_SIZE_V1, cmd, uwake);
+	if (ret)
+		return ret;
+	if (wake.flags)
+		return -EINVAL;
+	return coop_turn_wake(group, wake.task);
 }
 
 static long coop_ioctl_stat(struct coop_group *group, unsigned int cmd,
@@ -181,7 +264,11 @@ static long coop_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case COOP_CALL(COOP_IOC_YIELD):
 		return coop_ioctl_yield(group, arg);
 	case COOP_CALL(COOP_IOC_SWITCH):
-		return coop_ioctl_switch(group, cmd, arg);
+		return coop_ioctl_switch(file, cmd, arg);
+	case COOP_CALL(COOP_IOC_WAIT):
+		return coop_ioctl_wait(file, cmd, arg);
+	case COOP_CALL(COOP_IOC_WAKE):
+		return coop_ioctl_wake(group, cmd, uarg);
 	case COOP_CALL(COOP_IOC_JOIN):
 		return coop_ioctl_join(group, arg);
 	case COOP_CALL(COOP_IOC_LEAVE):
@@ -216,6 +303,14 @@ static int coop_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static __poll_t coop_poll(struct file *file, poll_table *table)
+{
+	struct coop_group *group = file->private_data;
+
+	poll_wait(file, &group->poll, table);
+	return coop_turn_poll(group) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
 #ifdef CONFIG_PROC_FS
 static void coop_show_fdinfo(struct seq_file *seq, struct file *file)
 {
@@ -235,6 +330,8 @@ static void coop_show_fdinfo(struct seq_file *seq, struct file *file)
 	seq_printf(seq, "handovers:\t%llu\n", stat.handovers);
 	seq_printf(seq, "blocks:\t%llu\n", stat.blocks);
 	seq_printf(seq, "stalls:\t%llu\n", stat.stalls);
+	seq_printf(seq, "waits:\t%llu\n", stat.waits);
+	seq_printf(seq, "wakes:\t%llu\n", stat.wakes);
 }
 #endif
 
@@ -242,6 +339,7 @@ static const struct file_operations coop_fops = {
 	.owner = THIS_MODULE,
 	.open = coop_open,
 	.release = coop_release,
+	.poll = coop_poll,
 	.unlocked_ioctl = coop_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,

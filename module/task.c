@@ -52,6 +52,7 @@ static void coop_group_free(struct kref *ref)
 	struct coop_group *group = container_of(ref, struct coop_group, ref);
 
 	WARN_ON_ONCE(!xa_empty(&group->tasks));
+	irq_work_sync(&group->poll_work);
 	xa_destroy(&group->tasks);
 	kfree(group);
 	/* This may let rmmod begin, which waits for us in coop_task_exit(). */
@@ -218,6 +219,19 @@ void coop_task_leave(struct coop_task *me)
 }
 
 /**
+ * coop_task_again() - is this the restart of a call that was cut short?
+ * @me: the caller's task
+ * @cmd: the call that begins
+ * @arg: and its argument
+ *
+ * Return: true if it is, and has done its part.
+ */
+bool coop_task_again(struct coop_task *me, unsigned int cmd, unsigned long arg)
+{
+	return me->cut == cmd && me->cut_arg == arg;
+}
+
+/**
  * coop_task_begin() - come back to a call that was cut short, if this is it
  * @me: the caller's task
  * @cmd: the call that begins
@@ -233,7 +247,7 @@ void coop_task_leave(struct coop_task *me)
  */
 long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg)
 {
-	bool again = me->cut == cmd && me->cut_arg == arg;
+	bool again = coop_task_again(me, cmd, arg);
 	int ret = 0;
 
 	if (READ_ONCE(me->state) == COOP_TASK_OUT)
@@ -245,13 +259,15 @@ long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg)
 }
 
 /**
- * coop_task_end() - note a call that was cut short
+ * coop_task_end() - note a call that was cut short, or see that it has a turn
  * @me: the caller's task
  * @cmd: the call that ends
  * @arg: and its argument
  * @ret: what it returns
  *
- * Return: @ret.
+ * A restarted call that now fails has not asked for a turn yet.
+ *
+ * Return: @ret, or -ERESTARTNOINTR.
  */
 long coop_task_end(struct coop_task *me, unsigned int cmd, unsigned long arg,
 		   long ret)
@@ -259,6 +275,10 @@ long coop_task_end(struct coop_task *me, unsigned int cmd, unsigned long arg,
 	if (ret == -ERESTARTNOINTR) {
 		me->cut = cmd;
 		me->cut_arg = arg;
+	} else if (ret < 0 && READ_ONCE(me->state) == COOP_TASK_OUT &&
+		   coop_turn_return(me)) {
+		/* It will fail again. */
+		ret = -ERESTARTNOINTR;
 	}
 	return ret;
 }

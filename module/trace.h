@@ -22,7 +22,9 @@
 	COOP_WHY(EXIT,		"exit")		\
 	COOP_WHY(EXEC,		"exec")		\
 	COOP_WHY(BLOCK,		"block")	\
-	COOP_WHY_LAST(SIGNAL,	"signal")
+	COOP_WHY(SIGNAL,	"signal")	\
+	COOP_WHY(WAIT,		"wait")		\
+	COOP_WHY_LAST(WAKE,	"wake")
 
 #undef COOP_WHY
 #undef COOP_WHY_LAST
@@ -69,6 +71,62 @@ DEFINE_EVENT(coop_task, coop_leave,
 DEFINE_EVENT(coop_task, coop_ready,
 	TP_PROTO(const struct coop_task *task),
 	TP_ARGS(task)
+);
+
+#define show_coop_waits(flags)			\
+	__print_flags(flags, "|",		\
+		      { COOP_WAIT_FD,		"fd" },	\
+		      { COOP_WAIT_DEADLINE,	"deadline" },	\
+		      { COOP_WAIT_WAKE,		"wake" },	\
+		      { COOP_WAIT_INTR,		"intr" })
+
+/* A task waits. fd, events and deadline mean something if flags say so. */
+TRACE_EVENT(coop_wait,
+	TP_PROTO(const struct coop_task *task, const struct coop_wait *wait),
+	TP_ARGS(task, wait),
+	TP_STRUCT__entry(
+		__field(u64, group)
+		__field(u64, deadline)
+		__field(u32, task)
+		__field(pid_t, pid)
+		__field(u32, flags)
+		__field(u32, events)
+		__field(s32, fd)
+	),
+	TP_fast_assign(
+		__entry->group = task->group->id;
+		__entry->deadline = wait->deadline;
+		__entry->task = task->id;
+		__entry->pid = task->thread->pid;
+		__entry->flags = wait->flags;
+		__entry->events = wait->events;
+		__entry->fd = wait->fd;
+	),
+	TP_printk("group=%llu task=%u pid=%d for=%s fd=%d events=%#x deadline=%llu",
+		  __entry->group, __entry->task, __entry->pid,
+		  show_coop_waits(__entry->flags), __entry->fd,
+		  __entry->events, __entry->deadline)
+);
+
+/* A task's wait has ended, by this. It is READY, or has a turn, next. */
+TRACE_EVENT(coop_wake,
+	TP_PROTO(const struct coop_task *task, u32 by),
+	TP_ARGS(task, by),
+	TP_STRUCT__entry(
+		__field(u64, group)
+		__field(u32, task)
+		__field(pid_t, pid)
+		__field(u32, by)
+	),
+	TP_fast_assign(
+		__entry->group = task->group->id;
+		__entry->task = task->id;
+		__entry->pid = task->thread->pid;
+		__entry->by = by;
+	),
+	TP_printk("group=%llu task=%u pid=%d by=%s",
+		  __entry->group, __entry->task, __entry->pid,
+		  show_coop_waits(__entry->by))
 );
 
 /* A task of a COOP_GROUP_ATOMIC group has blocked, and kept its turn so long. */

@@ -9,6 +9,7 @@
  * switch and not two.
  */
 #include <linux/errno.h>
+#include <linux/poll.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -90,23 +91,31 @@ static struct coop_task *coop_pass_locked(struct coop_task *prev,
 	return next;
 }
 
-/* Take a free turn, or queue for one. */
-static void coop_claim_locked(struct coop_task *me, enum coop_why why)
+/*
+ * A task gets a free turn, or is queued for one. Returns true if it has one
+ * now.
+ */
+static bool coop_claim_locked(struct coop_task *task, enum coop_why why)
 {
-	struct coop_group *group = me->group;
+	struct coop_group *group = task->group;
 
 	lockdep_assert_held(&group->lock);
 	if (group->free) {
 		group->free--;
-		coop_grant_locked(NULL, me, why);
-	} else {
-		coop_queue_locked(me, me->first);
+		coop_grant_locked(NULL, task, why);
+		return true;
 	}
+	coop_queue_locked(task, task->first);
+	if (group->polled) {
+		group->polled = false;
+		irq_work_queue(&group->poll_work);
+	}
+	return false;
 }
 
 /*
- * A signal is pending while the caller waits for a turn. Returns true if it
- * is off READY now; false if it has been given a turn in the meantime.
+ * A signal is pending while the caller is parked. Returns true if it is OUT now;
+ * false if it has been given a turn in the meantime.
  */
 static bool coop_cut_short(struct coop_task *me)
 {
@@ -115,12 +124,15 @@ static bool coop_cut_short(struct coop_task *me)
 	bool cut;
 
 	raw_spin_lock_irqsave(&group->lock, flags);
-	cut = me->state == COOP_TASK_READY;
-	if (cut) {
+	cut = me->state != COOP_TASK_RUNNING;
+	if (me->state == COOP_TASK_READY) {
 		coop_unqueue_locked(me);
 		me->first = true;
-		WRITE_ONCE(me->state, COOP_TASK_OUT);
+	} else if (me->state == COOP_TASK_WAITING) {
+		group->nr_waiting--;
 	}
+	if (cut)
+		WRITE_ONCE(me->state, COOP_TASK_OUT);
 	raw_spin_unlock_irqrestore(&group->lock, flags);
 	return cut;
 }
@@ -193,6 +205,14 @@ static int coop_hand_over(struct coop_task *me, struct coop_task *next,
 	return coop_turn_park(me);
 }
 
+static void coop_wake_pollers(struct irq_work *work)
+{
+	struct coop_group *group =
+		container_of(work, struct coop_group, poll_work);
+
+	wake_up_poll(&group->poll, EPOLLIN | EPOLLRDNORM);
+}
+
 /**
  * coop_turn_open() - make a group that nobody else sees yet ready for use
  * @group: new
@@ -202,8 +222,28 @@ void coop_turn_open(struct coop_group *group)
 	raw_spin_lock_init(&group->lock);
 	INIT_LIST_HEAD(&group->ready);
 	INIT_LIST_HEAD(&group->running);
+	init_waitqueue_head(&group->poll);
+	init_irq_work(&group->poll_work, coop_wake_pollers);
 	group->turns = 1;
 	group->free = 1;
+}
+
+/**
+ * coop_turn_poll() - is a task READY?
+ * @group: whose poll queue the caller is in, if it wants to be told of the next
+ *
+ * Return: true if one is.
+ */
+bool coop_turn_poll(struct coop_group *group)
+{
+	unsigned long flags;
+	bool ready;
+
+	raw_spin_lock_irqsave(&group->lock, flags);
+	group->polled = true;
+	ready = group->nr_ready;
+	raw_spin_unlock_irqrestore(&group->lock, flags);
+	return ready;
 }
 
 /**
@@ -352,6 +392,216 @@ int coop_turn_switch(struct coop_task *me, u32 id)
 	coop_grant_locked(me, to, COOP_WHY_HANDOVER);
 	coop_queue_locked(me, false);
 	return coop_hand_over(me, to, flags);
+}
+
+/* A task's wait is over, by this. */
+static void coop_end_wait_locked(struct coop_task *task, u32 what)
+{
+	lockdep_assert_held(&task->group->lock);
+	atomic_or(what, &task->ended);
+	task->group->nr_waiting--;
+	trace_coop_wake(task, what);
+}
+
+/*
+ * A wake for a task. Returns true if that ends its wait: it is in no list then,
+ * and has to be claimed a turn, or given one. If not, it has a permit.
+ */
+static bool coop_wake_locked(struct coop_task *task)
+{
+	lockdep_assert_held(&task->group->lock);
+	task->group->wakes++;
+	task->wakes++;
+	if (task->state != COOP_TASK_WAITING ||
+	    !(task->waits_for & COOP_WAIT_WAKE)) {
+		task->permit = true;
+		return false;
+	}
+	coop_end_wait_locked(task, COOP_WAIT_WAKE);
+	return true;
+}
+
+/**
+ * coop_turn_event() - something has happened that a task waits for
+ * @task: any that is within coop_wait(), asleep or not; from any context
+ * @what: COOP_WAIT_FD or COOP_WAIT_DEADLINE
+ */
+void coop_turn_event(struct coop_task *task, u32 what)
+{
+	struct coop_group *group = task->group;
+	unsigned long flags;
+	bool granted = false;
+
+	raw_spin_lock_irqsave(&group->lock, flags);
+	if (task->state == COOP_TASK_WAITING) {
+		coop_end_wait_locked(task, what);
+		granted = coop_claim_locked(task, COOP_WHY_WAKE);
+	} else {
+		atomic_or(what, &task->ended);
+	}
+	raw_spin_unlock(&group->lock);
+	if (granted)
+		wake_up_process(task->thread);
+	local_irq_restore(flags);
+}
+
+/**
+ * coop_turn_wake() - end a task's wait, or leave it a permit
+ * @group: of this group
+ * @id: which one
+ *
+ * Return: 0, or -ESRCH.
+ */
+int coop_turn_wake(struct coop_group *group, u32 id)
+{
+	struct coop_task *task;
+	unsigned long flags;
+	bool granted = false;
+	int ret = 0;
+
+	raw_spin_lock_irqsave(&group->lock, flags);
+	task = xa_load(&group->tasks, id);
+	if (!task || task->state == COOP_TASK_GONE)
+		ret = -ESRCH;
+	else if (coop_wake_locked(task))
+		granted = coop_claim_locked(task, COOP_WHY_WAKE);
+	raw_spin_unlock(&group->lock);
+	if (granted)
+		wake_up_process(task->thread);
+	local_irq_restore(flags);
+	return ret;
+}
+
+/* Has what me waits for happened? A permit is used up here. */
+static bool coop_met_locked(struct coop_task *me, const struct coop_wait *wait)
+{
+	lockdep_assert_held(&me->group->lock);
+	if (wait->flags & COOP_WAIT_WAKE && me->permit) {
+		me->permit = false;
+		atomic_or(COOP_WAIT_WAKE, &me->ended);
+	}
+	return atomic_read(&me->ended);
+}
+
+/*
+ * me, RUNNING, gives its turn away: to is who gets it, and is in no list, or is
+ * NULL for the head of READY. Returns who got it.
+ */
+static struct coop_task *coop_give_locked(struct coop_task *me,
+					  struct coop_task *to)
+{
+	if (!to)
+		return coop_pass_locked(me, COOP_WHY_WAIT);
+	me->group->handovers++;
+	to->handovers++;
+	coop_grant_locked(me, to, COOP_WHY_HANDOVER);
+	return to;
+}
+
+/*
+ * me waits, and calls to, if not NULL, which is in no list. Returns who has been
+ * given a turn by that and is to be woken.
+ */
+static struct coop_task *coop_wait_locked(struct coop_task *me,
+					  const struct coop_wait *wait,
+					  struct coop_task *to)
+{
+	struct coop_group *group = me->group;
+	bool runs = me->state == COOP_TASK_RUNNING;
+	bool met = coop_met_locked(me, wait);
+	struct coop_task *next = NULL;
+
+	if (runs && met && !to)
+		return NULL;
+	if (runs)
+		next = coop_give_locked(me, to);
+	else if (to && coop_claim_locked(to, COOP_WHY_WAKE))
+		next = to;
+	if (met) {
+		coop_claim_locked(me, COOP_WHY_RETURN);
+		return next;
+	}
+	me->first = false;
+	me->waits_for = wait->flags;
+	me->waits++;
+	group->waits++;
+	group->nr_waiting++;
+	WRITE_ONCE(me->state, COOP_TASK_WAITING);
+	trace_coop_wait(me, wait);
+	return next;
+}
+
+/* Sleep until the wait has ended and there is a turn. */
+static int coop_park_waiting(struct coop_task *me)
+{
+	struct coop_group *group = me->group;
+	int ret = coop_turn_park(me);
+	unsigned long flags;
+
+	if (!ret)
+		return atomic_read(&me->ended);
+	/* The restarted call will want its permit again. */
+	raw_spin_lock_irqsave(&group->lock, flags);
+	if (atomic_read(&me->ended) & COOP_WAIT_WAKE)
+		me->permit = true;
+	raw_spin_unlock_irqrestore(&group->lock, flags);
+	return ret;
+}
+
+/*
+ * me calls a task, which is woken. It comes back in *to and is in no list, or
+ * *to is NULL if it cannot run now.
+ */
+static int coop_call_locked(struct coop_task *me, u32 id, struct coop_task **to)
+{
+	struct coop_task *task = xa_load(&me->group->tasks, id);
+
+	lockdep_assert_held(&me->group->lock);
+	if (!task || task->state == COOP_TASK_GONE)
+		return -ESRCH;
+	if (task == me)
+		return -EDEADLK;
+	if (coop_wake_locked(task)) {
+		*to = task;
+	} else if (task->state == COOP_TASK_READY &&
+		   me->state == COOP_TASK_RUNNING) {
+		coop_unqueue_locked(task);
+		*to = task;
+	}
+	return 0;
+}
+
+/**
+ * coop_turn_wait() - give up the turn until something happens
+ * @me: the caller's task, RUNNING or OUT; what it waits for is armed
+ * @wait: that
+ * @call: 0, or the id of a task that is woken, and handed the turn if it takes
+ *	it; then @me gives its turn up even if what it waits for has happened
+ *
+ * Return: what has happened, COOP_WAIT_*, and @me has a turn; -ERESTARTNOINTR,
+ * cut short; or -ESRCH or -EDEADLK and nothing was done.
+ */
+int coop_turn_wait(struct coop_task *me, const struct coop_wait *wait, u32 call)
+{
+	struct coop_group *group = me->group;
+	struct coop_task *to = NULL, *next;
+	unsigned long flags;
+	int ret;
+
+	raw_spin_lock_irqsave(&group->lock, flags);
+	if (call) {
+		ret = coop_call_locked(me, call, &to);
+		if (ret) {
+			raw_spin_unlock_irqrestore(&group->lock, flags);
+			return ret;
+		}
+	}
+	next = coop_wait_locked(me, wait, to);
+	raw_spin_unlock(&group->lock);
+	if (next)
+		coop_wake_here(next->thread);
+	local_irq_restore(flags);
+	return coop_park_waiting(me);
 }
 
 /**
@@ -540,6 +790,8 @@ bool coop_turn_leave(struct coop_task *task, enum coop_why why)
 	if (state != COOP_TASK_GONE) {
 		if (state == COOP_TASK_READY)
 			coop_unqueue_locked(task);
+		else if (state == COOP_TASK_WAITING)
+			group->nr_waiting--;
 		else if (state == COOP_TASK_RUNNING)
 			next = coop_pass_locked(task, why);
 		WRITE_ONCE(task->state, COOP_TASK_GONE);
@@ -572,6 +824,8 @@ int coop_turn_stat(struct coop_group *group, struct coop_stat *stat)
 	stat->handovers = group->handovers;
 	stat->blocks = group->blocks;
 	stat->stalls = group->stalls;
+	stat->waits = group->waits;
+	stat->wakes = group->wakes;
 	if (stat->task) {
 		task = xa_load(&group->tasks, stat->task);
 		if (!task || task->state == COOP_TASK_GONE) {
@@ -583,12 +837,14 @@ int coop_turn_stat(struct coop_group *group, struct coop_stat *stat)
 		stat->handovers = task->handovers;
 		stat->blocks = task->blocks;
 		stat->stalls = task->stalls;
+		stat->waits = task->waits;
+		stat->wakes = task->wakes;
 	}
 	stat->turns = group->turns;
 	stat->tasks = group->nr_tasks;
 	stat->ready = group->nr_ready;
 	stat->running = group->turns - group->free;
-	stat->waiting = 0;
+	stat->waiting = group->nr_waiting;
 out:
 	raw_spin_unlock_irqrestore(&group->lock, flags);
 	return ret;

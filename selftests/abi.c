@@ -7,20 +7,31 @@ TEST(sizes_and_numbers)
 	EXPECT_EQ(24, sizeof(struct coop_info));
 	EXPECT_EQ(8, offsetof(struct coop_info, features));
 	EXPECT_EQ(16, offsetof(struct coop_info, tasks_max));
-	EXPECT_EQ(8, sizeof(struct coop_setup));
-	EXPECT_EQ(8, sizeof(struct coop_switch));
-	EXPECT_EQ(64, sizeof(struct coop_stat));
+	EXPECT_EQ(16, sizeof(struct coop_setup));
+	EXPECT_EQ(8, offsetof(struct coop_setup, budget));
+	EXPECT_EQ(24, sizeof(struct coop_wait));
+	EXPECT_EQ(8, offsetof(struct coop_wait, fd));
+	EXPECT_EQ(16, offsetof(struct coop_wait, deadline));
+	EXPECT_EQ(32, sizeof(struct coop_switch));
+	EXPECT_EQ(8, offsetof(struct coop_switch, wait));
+	EXPECT_EQ(8, sizeof(struct coop_wake));
+	EXPECT_EQ(88, sizeof(struct coop_stat));
 	EXPECT_EQ(32, offsetof(struct coop_stat, switches));
 	EXPECT_EQ(40, offsetof(struct coop_stat, handovers));
 	EXPECT_EQ(48, offsetof(struct coop_stat, blocks));
 	EXPECT_EQ(56, offsetof(struct coop_stat, stalls));
+	EXPECT_EQ(64, offsetof(struct coop_stat, waits));
+	EXPECT_EQ(72, offsetof(struct coop_stat, wakes));
+	EXPECT_EQ(80, offsetof(struct coop_stat, overruns));
 	EXPECT_EQ(0x8018c900, COOP_IOC_INFO);
-	EXPECT_EQ(0x4008c901, COOP_IOC_SETUP);
+	EXPECT_EQ(0x4010c901, COOP_IOC_SETUP);
 	EXPECT_EQ(0xc902, COOP_IOC_JOIN);
 	EXPECT_EQ(0xc903, COOP_IOC_LEAVE);
 	EXPECT_EQ(0xc904, COOP_IOC_YIELD);
-	EXPECT_EQ(0x4008c905, COOP_IOC_SWITCH);
-	EXPECT_EQ(0xc040c906, COOP_IOC_STAT);
+	EXPECT_EQ(0x4020c905, COOP_IOC_SWITCH);
+	EXPECT_EQ(0xc058c906, COOP_IOC_STAT);
+	EXPECT_EQ(0x4018c907, COOP_IOC_WAIT);
+	EXPECT_EQ(0x4008c908, COOP_IOC_WAKE);
 }
 
 TEST_F(group, info)
@@ -32,7 +43,7 @@ TEST_F(group, info)
 	ASSERT_EQ(0, ioctl(self->fd, COOP_IOC_INFO, &info));
 	EXPECT_EQ(COOP_ABI_VERSION, info.abi);
 	EXPECT_EQ(COOP_TURNS_MAX, info.turns_max);
-	EXPECT_EQ(COOP_FEATURE_HAND_BACK,
+	EXPECT_EQ(COOP_FEATURE_HAND_BACK | COOP_FEATURE_WAIT,
 		  info.features & ~COOP_FEATURE_STRICT);
 	EXPECT_LT(0, info.tasks_max);
 	EXPECT_EQ(0, info.reserved);

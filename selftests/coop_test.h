@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/coop.h>
@@ -37,6 +38,47 @@ static inline int hand_over(int fd, int task)
 	struct coop_switch to = { .task = task };
 
 	return ioctl(fd, COOP_IOC_SWITCH, &to);
+}
+
+static inline int wait_for(int fd, struct coop_wait wait)
+{
+	return ioctl(fd, COOP_IOC_WAIT, &wait);
+}
+
+static inline int wait_fd(int fd, int what, unsigned int events)
+{
+	return wait_for(fd, (struct coop_wait){
+		.flags = COOP_WAIT_FD, .fd = what, .events = events });
+}
+
+static inline int wait_wake(int fd)
+{
+	return wait_for(fd, (struct coop_wait){ .flags = COOP_WAIT_WAKE });
+}
+
+static inline int wake(int fd, int task)
+{
+	struct coop_wake wake = { .task = task };
+
+	return ioctl(fd, COOP_IOC_WAKE, &wake);
+}
+
+/* Wake a task, hand the turn to it, and wait. */
+static inline int call_and_wait(int fd, int task, struct coop_wait wait)
+{
+	struct coop_switch to = {
+		.task = task, .flags = COOP_SWITCH_WAIT, .wait = wait };
+
+	return ioctl(fd, COOP_IOC_SWITCH, &to);
+}
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+static inline __u64 now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
 static inline int open_group_with(unsigned int turns, unsigned int flags)
@@ -80,6 +122,7 @@ static inline bool wait_count(int fd, size_t counter, unsigned int wanted)
 }
 
 #define wait_ready(fd, n) wait_count(fd, offsetof(struct coop_stat, ready), n)
+#define wait_waiting(fd, n) wait_count(fd, offsetof(struct coop_stat, waiting), n)
 #define wait_tasks(fd, n) wait_count(fd, offsetof(struct coop_stat, tasks), n)
 
 /* Memory that is zero and stays shared after fork(). */

@@ -18,6 +18,12 @@
  *					flag of the second, and is as good.
  *	irq_work and sched_in at once	The group's lock decides which of the above.
  *
+ * A budget is watched by one timer for the group, which looks once a budget who
+ * has had the same turn for so long. With COOP_GROUP_PREEMPT it gives that
+ * thread work to do before it returns to user mode: to yield. So the turn is
+ * taken while its holder is in the kernel, and no one else has to wait for it
+ * to get there.
+ *
  * To be preempted is not to block, and costs no turn. A task that waits for a
  * turn sleeps without blocking in this sense: it says so by its parked flag.
  */
@@ -59,6 +65,35 @@ static void coop_sched_out(struct preempt_notifier *notifier,
 		me->blocked_at = local_clock();
 	else
 		irq_work_queue(&me->out);
+}
+
+static enum hrtimer_restart coop_block_tick(struct hrtimer *timer)
+{
+	struct coop_group *group = container_of(timer, struct coop_group, timer);
+
+	if (!coop_turn_tick(group))
+		return HRTIMER_NORESTART;
+	hrtimer_forward_now(timer, ns_to_ktime(group->budget));
+	return HRTIMER_RESTART;
+}
+
+/**
+ * coop_block_open() - make a group's timer ready for use
+ * @group: new
+ */
+void coop_block_open(struct coop_group *group)
+{
+	coop_hrtimer_setup(&group->timer, coop_block_tick,
+			   HRTIMER_MODE_REL_PINNED_HARD);
+}
+
+/**
+ * coop_block_close() - stop the timer; may sleep
+ * @group: one that has no tasks any more
+ */
+void coop_block_close(struct coop_group *group)
+{
+	hrtimer_cancel(&group->timer);
 }
 
 static struct preempt_ops coop_preempt_ops = {

@@ -78,10 +78,12 @@ static inline bool coop_thread_blocks(void)
  * a task that comes back from a block runs at once, and waits for a turn in
  * its next call.
  */
+#define COOP_FEATURES_ALWAYS						\
+	(COOP_FEATURE_HAND_BACK | COOP_FEATURE_WAIT | COOP_FEATURE_BUDGET)
 #ifdef COOP_HAVE_TASK_WORK_ADD
-#define COOP_FEATURES	(COOP_FEATURE_HAND_BACK | COOP_FEATURE_STRICT | COOP_FEATURE_WAIT)
+#define COOP_FEATURES	(COOP_FEATURES_ALWAYS | COOP_FEATURE_STRICT)
 #else
-#define COOP_FEATURES	(COOP_FEATURE_HAND_BACK | COOP_FEATURE_WAIT)
+#define COOP_FEATURES	COOP_FEATURES_ALWAYS
 #endif
 
 /**
@@ -98,6 +100,19 @@ static inline bool coop_before_user_mode(struct task_struct *thread,
 	return !task_work_add(thread, work, TWA_RESUME);
 #else
 	return false;
+#endif
+}
+
+static inline void
+coop_hrtimer_setup(struct hrtimer *timer,
+		   enum hrtimer_restart (*expired)(struct hrtimer *timer),
+		   enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, expired, CLOCK_MONOTONIC, mode);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
+	timer->function = expired;
 #endif
 }
 

@@ -87,6 +87,7 @@
 #ifndef COOP_H
 #define COOP_H
 
+#include <linux/hrtimer.h>
 #include <linux/irq_work.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -109,6 +110,7 @@
  * @lock: see above
  * @turns: how many tasks may be RUNNING
  * @flags: COOP_GROUP_*; like @turns, constant once a task has joined
+ * @budget: how long a turn may last, in ns, or 0; constant like these
  * @free: how many of @turns nobody has
  * @nr_ready: length of @ready
  * @nr_waiting: how many are WAITING
@@ -121,8 +123,11 @@
  * @stalls: how often a task of a COOP_GROUP_ATOMIC group blocked
  * @waits: turns that tasks gave up to wait
  * @wakes: COOP_IOC_WAKE and the like
+ * @overruns: turns that lasted longer than @budget
+ * @watched: @timer runs; only while a task has a turn
  * @polled: somebody waits in @poll for the next READY task
  * @dead: the last descriptor was closed
+ * @timer: looks every @budget who has had the same turn for so long
  * @poll: those who wait in poll() on the group
  * @poll_work: wakes them
  * @next_id: where the search for a free id starts, so that ids come back late
@@ -134,6 +139,7 @@ struct coop_group {
 	raw_spinlock_t lock;
 	u32 turns;
 	u32 flags;
+	u64 budget;
 	u32 free;
 	u32 nr_ready;
 	u32 nr_waiting;
@@ -146,8 +152,11 @@ struct coop_group {
 	u64 stalls;
 	u64 waits;
 	u64 wakes;
+	u64 overruns;
+	bool watched;
 	bool polled;
 	bool dead;
+	struct hrtimer timer;
 	wait_queue_head_t poll;
 	struct irq_work poll_work;
 
@@ -184,6 +193,11 @@ struct coop_group {
  * @stalls: how often it blocked and kept its turn
  * @waits: how often it gave its turn up to wait
  * @wakes: how often it was woken by name
+ * @overruns: how many of its turns lasted longer than the budget
+ * @seen: @switches when the timer first saw the turn it has, 0 if it yielded
+ * @seen_at: and when that was, in ns of CLOCK_MONOTONIC
+ * @overran: the turn that was @seen is counted in @overruns
+ * @over: @switches of a turn that it shall give up before user mode
  * @out: passes the turn on when the thread has blocked or died
  * @resume: waits for a turn before the thread goes back to user mode
  * @ref: registration, and @resume while queued
@@ -214,6 +228,11 @@ struct coop_task {
 	u64 stalls;
 	u64 waits;
 	u64 wakes;
+	u64 overruns;
+	u64 seen;
+	u64 seen_at;
+	u64 over;
+	bool overran;
 
 	struct irq_work out;
 	struct callback_head resume;
@@ -235,6 +254,7 @@ enum coop_why {
 	COOP_WHY_SIGNAL,
 	COOP_WHY_WAIT,
 	COOP_WHY_WAKE,
+	COOP_WHY_BUDGET,
 };
 
 /* wait.c */
@@ -256,13 +276,16 @@ int coop_task_init(void);
 void coop_task_exit(void);
 
 /* block.c */
+void coop_block_open(struct coop_group *group);
+void coop_block_close(struct coop_group *group);
 struct coop_task *coop_block_current(void);
 void coop_block_watch(struct coop_task *me);
 void coop_block_unwatch(struct coop_task *me);
 
 /* turn.c */
 void coop_turn_open(struct coop_group *group);
-int coop_turn_setup(struct coop_group *group, u32 turns, u32 flags);
+int coop_turn_setup(struct coop_group *group, const struct coop_setup *setup);
+bool coop_turn_tick(struct coop_group *group);
 void coop_turn_close(struct coop_group *group);
 int coop_turn_join(struct coop_task *me, u32 tasks_max);
 int coop_turn_yield(struct coop_task *me);

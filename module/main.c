@@ -71,6 +71,17 @@ static long coop_ioctl_info(unsigned int cmd, void __user *uinfo)
 	return coop_copy_out(uinfo, cmd, &info, sizeof(info));
 }
 
+static bool coop_setup_valid(const struct coop_setup *setup)
+{
+	if (!setup->turns || setup->turns > COOP_TURNS_MAX ||
+	    setup->flags & ~(COOP_GROUP_ATOMIC | COOP_GROUP_PREEMPT))
+		return false;
+	if (setup->budget && setup->budget < COOP_BUDGET_MIN)
+		return false;
+	return !(setup->flags & COOP_GROUP_PREEMPT) ||
+	       (setup->budget && !(setup->flags & COOP_GROUP_ATOMIC));
+}
+
 static long coop_ioctl_setup(struct coop_group *group, unsigned int cmd,
 			     const void __user *usetup)
 {
@@ -81,11 +92,12 @@ static long coop_ioctl_setup(struct coop_group *group, unsigned int cmd,
 			   usetup);
 	if (ret)
 		return ret;
-	if (!setup.turns || setup.turns > COOP_TURNS_MAX ||
-	    setup.budget ||
-	    setup.flags & ~COOP_GROUP_ATOMIC)
+	if (!coop_setup_valid(&setup))
 		return -EINVAL;
-	return coop_turn_setup(group, setup.turns, setup.flags);
+	if (setup.flags & COOP_GROUP_PREEMPT &&
+	    !(COOP_FEATURES & COOP_FEATURE_STRICT))
+		return -EOPNOTSUPP;
+	return coop_turn_setup(group, &setup);
 }
 
 static long coop_ioctl_join(struct coop_group *group, unsigned long arg)
@@ -330,6 +342,7 @@ static void coop_show_fdinfo(struct seq_file *seq, struct file *file)
 	seq_printf(seq, "handovers:\t%llu\n", stat.handovers);
 	seq_printf(seq, "blocks:\t%llu\n", stat.blocks);
 	seq_printf(seq, "stalls:\t%llu\n", stat.stalls);
+	seq_printf(seq, "overruns:\t%llu\n", stat.overruns);
 	seq_printf(seq, "waits:\t%llu\n", stat.waits);
 	seq_printf(seq, "wakes:\t%llu\n", stat.wakes);
 }

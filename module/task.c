@@ -40,6 +40,7 @@ struct coop_group *coop_group_new(void)
 	if (!group)
 		return NULL;
 	coop_turn_open(group);
+	coop_block_open(group);
 	xa_init_flags(&group->tasks, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	kref_init(&group->ref);
 	group->id = atomic64_inc_return(&coop_last_group_id);
@@ -52,6 +53,7 @@ static void coop_group_free(struct kref *ref)
 	struct coop_group *group = container_of(ref, struct coop_group, ref);
 
 	WARN_ON_ONCE(!xa_empty(&group->tasks));
+	coop_block_close(group);
 	irq_work_sync(&group->poll_work);
 	xa_destroy(&group->tasks);
 	kfree(group);

@@ -24,7 +24,8 @@
 	COOP_WHY(BLOCK,		"block")	\
 	COOP_WHY(SIGNAL,	"signal")	\
 	COOP_WHY(WAIT,		"wait")		\
-	COOP_WHY_LAST(WAKE,	"wake")
+	COOP_WHY(WAKE,		"wake")		\
+	COOP_WHY_LAST(BUDGET,	"budget")
 
 #undef COOP_WHY
 #undef COOP_WHY_LAST
@@ -129,8 +130,7 @@ TRACE_EVENT(coop_wake,
 		  show_coop_waits(__entry->by))
 );
 
-/* A task of a COOP_GROUP_ATOMIC group has blocked, and kept its turn so long. */
-TRACE_EVENT(coop_stall,
+DECLARE_EVENT_CLASS(coop_task_ns,
 	TP_PROTO(const struct coop_task *task, u64 ns),
 	TP_ARGS(task, ns),
 	TP_STRUCT__entry(
@@ -150,6 +150,18 @@ TRACE_EVENT(coop_stall,
 	TP_printk("group=%llu task=%u pid=%d comm=%s ns=%llu",
 		  __entry->group, __entry->task, __entry->pid,
 		  __entry->comm, __entry->ns)
+);
+
+/* A task of a COOP_GROUP_ATOMIC group has blocked, and kept its turn so long. */
+DEFINE_EVENT(coop_task_ns, coop_stall,
+	TP_PROTO(const struct coop_task *task, u64 ns),
+	TP_ARGS(task, ns)
+);
+
+/* A turn has lasted at least so long. Once a budget, as long as it lasts. */
+DEFINE_EVENT(coop_task_ns, coop_overrun,
+	TP_PROTO(const struct coop_task *task, u64 ns),
+	TP_ARGS(task, ns)
 );
 
 /*

@@ -91,6 +91,17 @@ static struct coop_task *coop_pass_locked(struct coop_task *prev,
 	return next;
 }
 
+/* Turns that nobody has need no watching, until one gets a holder again. */
+static void coop_watch_locked(struct coop_group *group)
+{
+	lockdep_assert_held(&group->lock);
+	if (!group->budget || group->watched)
+		return;
+	group->watched = true;
+	hrtimer_start(&group->timer, ns_to_ktime(group->budget),
+		      HRTIMER_MODE_REL_PINNED_HARD);
+}
+
 /*
  * A task gets a free turn, or is queued for one. Returns true if it has one
  * now.
@@ -103,6 +114,7 @@ static bool coop_claim_locked(struct coop_task *task, enum coop_why why)
 	if (group->free) {
 		group->free--;
 		coop_grant_locked(NULL, task, why);
+		coop_watch_locked(group);
 		return true;
 	}
 	coop_queue_locked(task, task->first);
@@ -247,14 +259,13 @@ bool coop_turn_poll(struct coop_group *group)
 }
 
 /**
- * coop_turn_setup() - set the number of turns, and the flags
+ * coop_turn_setup() - set the number of turns, the flags and the budget
  * @group: one that no task has joined yet
- * @turns: 1 to COOP_TURNS_MAX
- * @mode: COOP_GROUP_* bits
+ * @setup: valid
  *
  * Return: 0, or -EBUSY.
  */
-int coop_turn_setup(struct coop_group *group, u32 turns, u32 mode)
+int coop_turn_setup(struct coop_group *group, const struct coop_setup *setup)
 {
 	unsigned long flags;
 	int ret = 0;
@@ -264,9 +275,10 @@ int coop_turn_setup(struct coop_group *group, u32 turns, u32 mode)
 	if (group->switches) {
 		ret = -EBUSY;
 	} else {
-		group->turns = turns;
-		group->free = turns;
-		group->flags = mode;
+		group->turns = setup->turns;
+		group->free = setup->turns;
+		group->flags = setup->flags;
+		group->budget = min_t(u64, setup->budget, KTIME_MAX);
 	}
 	raw_spin_unlock_irqrestore(&group->lock, flags);
 	return ret;
@@ -322,6 +334,25 @@ int coop_turn_join(struct coop_task *me, u32 tasks_max)
 	return coop_turn_park(me);
 }
 
+/* me goes to READY's tail and the head runs. Returns as coop_turn_yield() does. */
+static int coop_give_up(struct coop_task *me, enum coop_why why)
+{
+	struct coop_group *group = me->group;
+	struct coop_task *next;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&group->lock, flags);
+	next = coop_head_locked(group);
+	if (!next || me->state != COOP_TASK_RUNNING) {
+		raw_spin_unlock_irqrestore(&group->lock, flags);
+		return next ? -EAGAIN : 0;
+	}
+	coop_unqueue_locked(next);
+	coop_grant_locked(me, next, why);
+	coop_queue_locked(me, false);
+	return coop_hand_over(me, next, flags);
+}
+
 /**
  * coop_turn_yield() - let the head of READY run; go to its tail
  * @me: the caller's task
@@ -331,24 +362,12 @@ int coop_turn_join(struct coop_task *me, u32 tasks_max)
  */
 int coop_turn_yield(struct coop_task *me)
 {
-	struct coop_group *group = me->group;
-	struct coop_task *next;
-	unsigned long flags;
-
 	/* Who is queued this very moment may as well have come later. */
-	if (list_empty(&group->ready))
-		return 0;
-
-	raw_spin_lock_irqsave(&group->lock, flags);
-	next = coop_head_locked(group);
-	if (!next || me->state != COOP_TASK_RUNNING) {
-		raw_spin_unlock_irqrestore(&group->lock, flags);
-		return next ? -EAGAIN : 0;
-	}
-	coop_unqueue_locked(next);
-	coop_grant_locked(me, next, COOP_WHY_YIELD);
-	coop_queue_locked(me, false);
-	return coop_hand_over(me, next, flags);
+	if (!list_empty(&me->group->ready))
+		return coop_give_up(me, COOP_WHY_YIELD);
+	/* It would have given its turn up: this is as good as a new one. */
+	WRITE_ONCE(me->seen, 0);
+	return 0;
 }
 
 /* Whether @me may hand its turn to @to, which may be no task at all. */
@@ -739,7 +758,8 @@ static bool coop_dying(void)
 
 /**
  * coop_turn_resume() - wait for a turn before user code; may sleep
- * @me: the caller's task; it may have come back by now
+ * @me: the caller's task; it may have come back by now, or has a turn that
+ *	lasted too long, and yields
  *
  * Returns with a turn, unless the thread or the group dies. The kernel runs this
  * before it looks for a signal, and would run it again and again if it were
@@ -759,16 +779,69 @@ void coop_turn_resume(struct coop_task *me)
 {
 	struct coop_group *group = me->group;
 	unsigned long flags;
-	u32 state;
+	bool out, over;
+	int ret = 0;
 
 	raw_spin_lock_irqsave(&group->lock, flags);
 	me->resuming = false;
-	state = me->state;
+	out = me->state == COOP_TASK_OUT;
+	over = me->state == COOP_TASK_RUNNING && me->over == me->switches;
 	raw_spin_unlock_irqrestore(&group->lock, flags);
-	if (state != COOP_TASK_OUT || coop_dying())
+	if (coop_dying())
 		return;
-	if (coop_turn_park(me) && !coop_dying())
+	if (over)
+		ret = coop_give_up(me, COOP_WHY_BUDGET);
+	if (out || ret == -EAGAIN)
+		ret = coop_turn_park(me);
+	if (ret && !coop_dying())
 		coop_seize(me);
+}
+
+/* A turn has a holder. Is it the same turn as when the timer looked last? */
+static void coop_look_locked(struct coop_task *task, u64 now)
+{
+	struct coop_group *group = task->group;
+
+	lockdep_assert_held(&group->lock);
+	if (READ_ONCE(task->seen) != task->switches) {
+		WRITE_ONCE(task->seen, task->switches);
+		task->seen_at = now;
+		task->overran = false;
+		return;
+	}
+	if (!task->overran) {
+		task->overran = true;
+		task->overruns++;
+		group->overruns++;
+	}
+	trace_coop_overrun(task, now - task->seen_at);
+	if (group->flags & COOP_GROUP_PREEMPT && group->nr_ready) {
+		task->over = task->switches;
+		coop_send_back_locked(task);
+	}
+}
+
+/**
+ * coop_turn_tick() - look for turns that last longer than the budget
+ * @group: one that has a budget
+ *
+ * Return: true if there is to be a next time; else it is begun anew when a
+ * task gets a turn.
+ */
+bool coop_turn_tick(struct coop_group *group)
+{
+	u64 now = ktime_get_ns();
+	struct coop_task *task;
+	unsigned long flags;
+	bool again;
+
+	raw_spin_lock_irqsave(&group->lock, flags);
+	list_for_each_entry(task, &group->running, link)
+		coop_look_locked(task, now);
+	again = !group->dead && !list_empty(&group->running);
+	group->watched = again;
+	raw_spin_unlock_irqrestore(&group->lock, flags);
+	return again;
 }
 
 /**
@@ -824,6 +897,7 @@ int coop_turn_stat(struct coop_group *group, struct coop_stat *stat)
 	stat->handovers = group->handovers;
 	stat->blocks = group->blocks;
 	stat->stalls = group->stalls;
+	stat->overruns = group->overruns;
 	stat->waits = group->waits;
 	stat->wakes = group->wakes;
 	if (stat->task) {
@@ -837,6 +911,7 @@ int coop_turn_stat(struct coop_group *group, struct coop_stat *stat)
 		stat->handovers = task->handovers;
 		stat->blocks = task->blocks;
 		stat->stalls = task->stalls;
+		stat->overruns = task->overruns;
 		stat->waits = task->waits;
 		stat->wakes = task->wakes;
 	}

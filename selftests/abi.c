@@ -43,7 +43,8 @@ TEST_F(group, info)
 	ASSERT_EQ(0, ioctl(self->fd, COOP_IOC_INFO, &info));
 	EXPECT_EQ(COOP_ABI_VERSION, info.abi);
 	EXPECT_EQ(COOP_TURNS_MAX, info.turns_max);
-	EXPECT_EQ(COOP_FEATURE_HAND_BACK | COOP_FEATURE_WAIT,
+	EXPECT_EQ(COOP_FEATURE_HAND_BACK | COOP_FEATURE_WAIT |
+		  COOP_FEATURE_BUDGET,
 		  info.features & ~COOP_FEATURE_STRICT);
 	EXPECT_LT(0, info.tasks_max);
 	EXPECT_EQ(0, info.reserved);

@@ -3,10 +3,18 @@
 
 export O ?= $(CURDIR)/build
 SETUP ?= yes
+ifdef KERNEL
+# One of Debian's that is not installed, such as 6.12.
+STOCK = $(O)/kernels/$(KERNEL)
+KVER = $(KERNEL)
+KDIR = $(STOCK)/build
+else
 KVER = $(shell tools/vm/release)
+endif
 KDIR ?= /lib/modules/$(KVER)/build
 MODULE_DIR = $(O)/module/$(KVER)
 KSOURCE = $(O)/kernel-source
+REPORT = $(O)/report/$(KERNEL)
 
 all: module library benchmark ## the module (./coop.ko), the library, coopbench
 
@@ -14,11 +22,14 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
 
 # Kbuild writes beside what it reads, so it is given links under build/.
-module: ## coop.ko for the running kernel, or the newest with headers
+module: $(STOCK) ## coop.ko for the running kernel, or the newest with headers
 	@mkdir -p $(MODULE_DIR)
 	@cp -rsuf $(CURDIR)/Kbuild $(CURDIR)/module $(CURDIR)/uapi $(MODULE_DIR)/
 	$(MAKE) -C $(KDIR) O= M=$(MODULE_DIR) W=1 modules
-	@cp $(MODULE_DIR)/coop.ko coop.ko
+	@$(if $(STOCK),,cp $(MODULE_DIR)/coop.ko coop.ko)
+
+$(STOCK):
+	tools/vm/fetch-debian $(KERNEL) $@
 
 library: ## libcoop.a and libcoop.so in build/lib
 	$(MAKE) -C userlib
@@ -40,12 +51,16 @@ check: setup ## everything: style, then all tests in the lab
 	$(MAKE) -C userlib test-programs
 	tools/check
 
+check-kernels: setup ## the selftests on Debian's 6.1, 6.1-rt, 6.12 (KERNELS=...)
+	$(MAKE) selftests SETUP=no
+	tools/check-kernels $(KERNELS)
+
 demo: setup ## measure everything in the lab: tables, and a chart in build/report
 	$(MAKE) all SETUP=no
-	tools/bench/demo $(LAB)
+	tools/bench/demo --out $(REPORT) $(if $(KERNEL),--release $(KERNEL)) $(LAB)
 
-bench: demo ## the same (LAB='--kernel ...'), held against the ratios coop keeps
-	tools/bench/guard $(O)/report/bench.json
+bench: demo ## the same (KERNEL=6.12: on that), held against the ratios coop keeps
+	tools/bench/guard $(REPORT)/bench.json
 
 check-debug: setup ## the selftests on a kernel with every check on (builds it first)
 	tools/vm/build-kernel $(O)/debug
@@ -67,5 +82,5 @@ dkms: ## build and install the module by dkms, as root
 clean: ## remove all that was built
 	rm -rf $(O) coop.ko
 
-.PHONY: all help module library benchmark setup selftests style check check-debug demo \
-	bench mutate install uninstall dkms clean
+.PHONY: all help module library benchmark setup selftests style check check-debug \
+	check-kernels demo bench mutate install uninstall dkms clean

@@ -10,7 +10,8 @@
  * In this version every task is a thread: one that coop_spawn() made, or an
  * existing one that called coop_enter(). A task that blocks in the kernel gives
  * its turn to the next, and waits for one before it goes on, unless its group is
- * COOP_GROUP_ATOMIC.
+ * COOP_GROUP_ATOMIC. A task that awaits (coop_await(), coop_sleep(),
+ * coop_park() and all that takes a deadline) gives it up in any group.
  *
  * All functions return zero or a positive value, or a negative errno value,
  * except the two that say otherwise. errno itself is left alone. NULL where
@@ -26,11 +27,21 @@
 #define COOP_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <linux/coop.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/** COOP_AWAITS - the call may end without what it was made for: look */
+#define COOP_AWAITS __attribute__((__warn_unused_result__))
+
+/** COOP_FOREVER - deadline: none */
+#define COOP_FOREVER UINT64_MAX
+
+/** COOP_NOW - deadline: do not wait at all */
+#define COOP_NOW UINT64_C(0)
 
 /** struct coop_group - tasks that share turns; coop_open() makes one */
 struct coop_group;
@@ -155,17 +166,14 @@ int coop_spawn(struct coop_group *group, struct coop_task **task,
  * @result: set to what its function returned, or to -ECANCELED if it ended by
  *	pthread_exit() or cancellation; may be NULL
  *
- * A caller that is a task itself leaves its group while it waits, so that it
- * does not hold a turn, and comes back at the tail of READY, with another id.
+ * A caller that is a task itself gives up its turn while it waits.
  *
  * Return: 0, or
  * -EDEADLK: the task is the caller; it is not freed;
  * -EINVAL: also, the task was not spawned; it is not freed;
  * -ESRCH: it was spawned before a fork(), in the parent; it is not freed;
- * -ENOMEM, -ENOSPC: the task is freed, and either it could not join its group,
- *	so that its function never ran and @result was left alone, or it ended
- *	and the caller could not come back. coop_self() tells: only in the
- *	latter case a caller that was a task is none any more.
+ * -ENOMEM, -ENOSPC: it could not join its group, so that its function never
+ *	ran and @result was left alone; it is freed.
  */
 int coop_join(struct coop_task *task, int *result);
 
@@ -184,7 +192,7 @@ int coop_detach(struct coop_task *task);
  * @task: that task
  *
  * Return: the id, which is positive, or
- * -EBUSY: it has not had its first turn yet, or is away in coop_join();
+ * -EBUSY: it has not had its first turn yet;
  * -ESRCH: it has ended or left.
  */
 int coop_id(const struct coop_task *task);
@@ -251,6 +259,88 @@ int coop_yield_to(struct coop_task *task);
 struct coop_task *coop_self(void);
 
 /*
+ * Awaiting: the calling task gives up its turn until something happens.
+ *
+ * Deadlines are nanoseconds of CLOCK_MONOTONIC. One that has passed makes the
+ * call look once and return. No signal ends a wait.
+ */
+
+/**
+ * coop_deadline() - the time that is so far from now
+ * @ns: in nanoseconds
+ *
+ * Return: that, or COOP_FOREVER if it is too far.
+ */
+uint64_t coop_deadline(uint64_t ns);
+
+/**
+ * coop_await() - wait until a descriptor is ready
+ * @fd: any that poll(2) takes, except the task's own group
+ * @events: as in poll(2); POLLERR and POLLHUP are always waited for
+ * @deadline: until when, or COOP_FOREVER
+ *
+ * Keeps the turn if it is ready already.
+ *
+ * Return: its events, which are not 0, or
+ * -EBADF: @fd is not open;
+ * -EINVAL: also, @events has a bit that poll(2) has not;
+ * -ENOMEM: out of memory;
+ * -EPERM: the calling thread is not a task;
+ * -ETIME: the deadline has passed.
+ */
+COOP_AWAITS int coop_await(int fd, short events, uint64_t deadline);
+
+/**
+ * coop_sleep() - wait until a time
+ * @deadline: that time: for a while, use coop_deadline()
+ *
+ * Return: 0, or
+ * -EINVAL: @deadline is COOP_FOREVER: see coop_park();
+ * -EPERM: the calling thread is not a task.
+ */
+COOP_AWAITS int coop_sleep(uint64_t deadline);
+
+/**
+ * coop_park() - wait until somebody wakes the task
+ * @deadline: until when, or COOP_FOREVER
+ *
+ * A wake that came before counts. It may return without one, so it belongs
+ * into a loop that looks for what the task waits for.
+ *
+ * Return: 0, or
+ * -EPERM: the calling thread is not a task;
+ * -ETIME: the deadline has passed.
+ */
+COOP_AWAITS int coop_park(uint64_t deadline);
+
+/**
+ * coop_wake() - end a task's coop_park(), or its next one
+ * @task: that task, which becomes READY
+ *
+ * Any thread may call it.
+ *
+ * Return: 0, or
+ * -ESRCH: @task has ended or left.
+ */
+int coop_wake(struct coop_task *task);
+
+/**
+ * coop_call() - wake a task, hand it the turn, and park
+ * @task: of the caller's group
+ * @deadline: until when to wait for a wake, or COOP_FOREVER
+ *
+ * As coop_wake() and coop_park() in one call, with @task next to run: how to
+ * call a server and wait for its reply. As with coop_park(), look in a loop.
+ *
+ * Return: 0, or
+ * -EDEADLK: @task is the caller;
+ * -EPERM: the calling thread is not a task;
+ * -ESRCH: @task has ended or left, or is of another group;
+ * -ETIME: the deadline has passed; @task was woken.
+ */
+COOP_AWAITS int coop_call(struct coop_task *task, uint64_t deadline);
+
+/*
  * Errors
  */
 
@@ -311,6 +401,34 @@ int coop_sys_switch(int fd, int id);
  * Return: 0 or a negative errno value.
  */
 int coop_sys_stat(int fd, struct coop_stat *stat);
+
+/**
+ * coop_sys_wait() - COOP_IOC_WAIT
+ * @fd: a group's descriptor
+ * @wait: what to wait for
+ *
+ * Return: COOP_WAIT_* of what has happened, or a negative errno value.
+ */
+COOP_AWAITS int coop_sys_wait(int fd, const struct coop_wait *wait);
+
+/**
+ * coop_sys_wake() - COOP_IOC_WAKE
+ * @fd: a group's descriptor
+ * @id: of the task to wake, as COOP_IOC_JOIN returned it
+ *
+ * Return: 0 or a negative errno value.
+ */
+int coop_sys_wake(int fd, int id);
+
+/**
+ * coop_sys_call() - COOP_IOC_SWITCH with COOP_SWITCH_WAIT
+ * @fd: a group's descriptor
+ * @id: of the task to wake and run, as COOP_IOC_JOIN returned it
+ * @wait: what to wait for
+ *
+ * Return: as coop_sys_wait().
+ */
+COOP_AWAITS int coop_sys_call(int fd, int id, const struct coop_wait *wait);
 
 #ifdef __cplusplus
 }

@@ -23,13 +23,14 @@ static const struct {
 	  "not a coop device, or one without this call: check COOP_DEVICE and the module" },
 	{ -EBADF, "the group's descriptor is not open: only coop_close() may close it" },
 	{ -EBUSY, "a task is not READY, or is a task already, or the group still has tasks" },
-	{ -EDEADLK, "a task cannot hand over to itself or join itself" },
+	{ -EDEADLK, "a task cannot hand over to itself, join itself or wait for what it holds" },
 	{ -EINVAL, "an argument is NULL, out of its range or of a wrong kind" },
 	{ -E2BIG, "an option that this libcoop does not know: use a newer one" },
 	{ -ENOSPC, "the group is full: raise the module's tasks_max" },
 	{ -ESRCH, "no such task in this group: it has ended or left, or is another process's" },
 	{ -EAGAIN, "no more threads or thread-specific keys: see ulimit -u, or pids.max" },
 	{ -ENOMEM, "out of memory" },
+	{ -ETIME, "the deadline has passed: use a later one, or COOP_FOREVER" },
 	{ -ECANCELED, "the task ended early, by pthread_exit() or cancellation" },
 };
 

@@ -7,6 +7,8 @@
  *	group.c		groups; what happens at fork()
  *	self.c		the calling thread as a task, and its end
  *	task.c		tasks that were spawned
+ *	wait.c		what a task calls to wait: events, deadlines, wakes
+ *	waiter.c	how the library itself lets a task wait for another
  *	explain.c	errors in words
  *
  * A thread is at most one task at a time, coop_self(). A spawned thread has a
@@ -44,6 +46,22 @@ struct coop_group {
 };
 
 /**
+ * struct coop_waiter - a task that waits for another thread to tell it
+ * @task: that task
+ * @fd: its group's descriptor
+ * @id: its id
+ * @done: it was told. From then on the struct may be gone
+ *
+ * It lives on the task's stack.
+ */
+struct coop_waiter {
+	struct coop_task *task;
+	int fd;
+	int id;
+	atomic_bool done;
+};
+
+/**
  * enum coop_fate - who frees a spawned task
  * @COOP_FATE_OPEN: it runs, and nobody has said
  * @COOP_FATE_DETACHED: its thread, when it ends
@@ -58,12 +76,15 @@ enum coop_fate {
 /**
  * struct coop_task - a thread that takes turns
  * @group: its group
- * @id: what the kernel calls it; -EBUSY while it has none yet or for the
- *	moment, -ESRCH when it has none any more. Its thread writes, all read
+ * @id: what the kernel calls it; -EBUSY while it has none yet, -ESRCH when it
+ *	has none any more. Its thread writes, all read
+ * @permit: the next coop_park() returns at once. Its thread writes, and before
+ *	it has an id, who wakes it
  * @pid: process that spawned it; 0 if it was not spawned
  * @thread: of a spawned task. Set by the spawner
  * @fate: an enum coop_fate, exchanged by thread and owner: the second to come
  *	frees
+ * @joiner: a task that waits for the end of this one; a mark after that
  * @error: what kept it from running @fn. Its thread writes, the joiner reads
  * @result: what @fn returned. Likewise
  * @fn: what it runs
@@ -73,9 +94,11 @@ enum coop_fate {
 struct coop_task {
 	struct coop_group *group;
 	atomic_int id;
+	atomic_bool permit;
 	pid_t pid;
 	pthread_t thread;
 	atomic_int fate;
+	struct coop_waiter *_Atomic joiner;
 	int error;
 	int result;
 	int (*fn)(void *arg);
@@ -96,11 +119,17 @@ int coop_thread_begin(struct coop_task *task);
 void coop_thread_end(void *unused);
 void coop_thread_forked(void);
 bool coop_thread_is(const struct coop_task *task);
-int coop_step_out(int why);
-int coop_step_in(struct coop_group *group);
-void coop_drop_here(void);
 
 /* task.c */
 void coop_task_end(struct coop_task *task);
+
+/* wait.c */
+struct coop_wait coop_wait_for(unsigned int flags, uint64_t deadline);
+
+/* waiter.c */
+void coop_waiter_init(struct coop_waiter *waiter);
+int coop_waiter_wait(struct coop_waiter *waiter, uint64_t deadline);
+void coop_waiter_settle(struct coop_waiter *waiter);
+void coop_waiter_go(struct coop_waiter *waiter);
 
 #endif /* COOP_INTERNAL_H */

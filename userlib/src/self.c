@@ -39,13 +39,8 @@ static struct coop_task *task_for(struct coop_group *group)
 	return spawned && spawned->group == group ? spawned : &here;
 }
 
-/**
- * coop_step_in() - join the group in the kernel, and wait for a turn
- * @group: one that is kept from being closed
- *
- * Return: 0, or the error of coop_sys_join().
- */
-int coop_step_in(struct coop_group *group)
+/* Join the group, which is kept from being closed, and wait for a turn. */
+static int step_in(struct coop_group *group)
 {
 	struct coop_task *me = task_for(group);
 	int ret = coop_sys_join(group->fd);
@@ -60,32 +55,23 @@ int coop_step_in(struct coop_group *group)
 	return 0;
 }
 
-/**
- * coop_step_out() - leave the group in the kernel
- * @why: what coop_id() shall say from now on
- *
- * The task's group is still kept from being closed.
- *
- * Return: 0, or -EPERM if the calling thread is not a task.
- */
-int coop_step_out(int why)
+/* Leave the group, which is still kept from being closed. */
+static int step_out(void)
 {
 	struct coop_task *me = self;
 
 	if (!me)
 		return -EPERM;
 	self = NULL;
-	atomic_store(&me->id, why);
+	atomic_store(&me->id, -ESRCH);
 	return coop_sys_leave(me->group->fd);
 }
 
-/**
- * coop_drop_here() - let go of the group that coop_enter() took, if any
- *
- * A spawned task's own group is not one of these: it is kept until the task
- * is freed.
+/*
+ * Let go of the group that coop_enter() took, if any. A spawned task's own
+ * group is not one of these: it is kept until the task is freed.
  */
-void coop_drop_here(void)
+static void drop_here(void)
 {
 	struct coop_group *group = here.group;
 
@@ -107,7 +93,7 @@ int coop_thread_begin(struct coop_task *task)
 
 	spawned = task;
 	ret = watch_end();
-	return ret ? ret : coop_step_in(task->group);
+	return ret ? ret : step_in(task->group);
 }
 
 /**
@@ -121,8 +107,8 @@ void coop_thread_end(void *unused)
 	struct coop_task *task = spawned;
 
 	(void)unused;
-	coop_step_out(-ESRCH);
-	coop_drop_here();
+	step_out();
+	drop_here();
 	if (task) {
 		spawned = NULL;
 		coop_task_end(task);
@@ -166,18 +152,20 @@ int coop_enter(struct coop_group *group)
 			return ret;
 		coop_group_get(group);
 		here.group = group;
+		/* None of an earlier stay. */
+		atomic_store(&here.permit, false);
 	}
-	ret = coop_step_in(group);
+	ret = step_in(group);
 	if (ret && !own)
-		coop_drop_here();
+		drop_here();
 	return ret;
 }
 
 int coop_leave(void)
 {
-	int ret = coop_step_out(-ESRCH);
+	int ret = step_out();
 
-	coop_drop_here();
+	drop_here();
 	return ret;
 }
 

@@ -75,3 +75,25 @@ int coop_sys_stat(int fd, struct coop_stat *stat)
 {
 	return stat ? coop_ioctl(fd, COOP_IOC_STAT, stat) : -EINVAL;
 }
+
+int coop_sys_wait(int fd, const struct coop_wait *wait)
+{
+	return wait ? coop_ioctl(fd, COOP_IOC_WAIT, wait) : -EINVAL;
+}
+
+int coop_sys_wake(int fd, int id)
+{
+	struct coop_wake whom = { .task = id };
+
+	return id > 0 ? coop_ioctl(fd, COOP_IOC_WAKE, &whom) : -EINVAL;
+}
+
+int coop_sys_call(int fd, int id, const struct coop_wait *wait)
+{
+	struct coop_switch to = { .task = id, .flags = COOP_SWITCH_WAIT };
+
+	if (id <= 0 || !wait)
+		return -EINVAL;
+	to.wait = *wait;
+	return coop_ioctl(fd, COOP_IOC_SWITCH, &to);
+}

@@ -12,6 +12,9 @@
 #define COOP_TASK_OPTIONS_SIZE_V1 \
 	(offsetof(struct coop_task_options, name) + sizeof(char *))
 
+/* What a task that has ended has for a joiner. */
+static struct coop_waiter ended;
+
 static void task_free(struct coop_task *task)
 {
 	coop_group_put(task->group);
@@ -38,6 +41,10 @@ static void *task_main(void *arg)
  */
 void coop_task_end(struct coop_task *task)
 {
+	struct coop_waiter *joiner = atomic_exchange(&task->joiner, &ended);
+
+	if (joiner)
+		coop_waiter_go(joiner);
 	if (atomic_exchange(&task->fate, COOP_FATE_ENDED) == COOP_FATE_DETACHED)
 		task_free(task);
 }
@@ -105,42 +112,37 @@ static int check_spawned(const struct coop_task *task)
 }
 
 /*
- * In a COOP_GROUP_ATOMIC group a task that blocks keeps its turn. So a caller
- * that is one waits as an ordinary thread, and comes back if it can.
+ * As a task: until it has ended and its thread is about to. Then there is no
+ * other task to wait for, so the turn need not be given up.
  */
-static int wait_outside(struct coop_task *me, pthread_t thread)
+static void await_end(struct coop_task *task)
 {
-	struct coop_group *group = me->group;
-	int ret;
+	struct coop_waiter *nobody = NULL;
+	struct coop_waiter waiter;
 
-	coop_step_out(-EBUSY);
-	pthread_join(thread, NULL);
-	ret = coop_step_in(group);
-	if (ret)
-		coop_drop_here();
-	return ret;
+	coop_waiter_init(&waiter);
+	if (atomic_compare_exchange_strong(&task->joiner, &nobody, &waiter))
+		coop_waiter_settle(&waiter);
 }
 
 int coop_join(struct coop_task *task, int *result)
 {
-	struct coop_task *me = coop_self();
-	int ret, back = 0;
+	int ret;
 
 	ret = check_spawned(task);
 	if (ret)
 		return ret;
 	if (coop_thread_is(task))
 		return -EDEADLK;
-	if (!me)
-		pthread_join(task->thread, NULL);
-	else if (pthread_tryjoin_np(task->thread, NULL))
-		back = wait_outside(me, task->thread);
+	if (coop_self())
+		await_end(task);
+	pthread_join(task->thread, NULL);
 
 	ret = task->error;
 	if (!ret && result)
 		*result = task->result;
 	task_free(task);
-	return back ? back : ret;
+	return ret;
 }
 
 int coop_detach(struct coop_task *task)

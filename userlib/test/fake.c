@@ -1,23 +1,32 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #include "fake.h"
 
 static atomic_int errors[FAKE_CALLS];
 static atomic_uint counts[FAKE_CALLS];
 static atomic_int last_id;
-static _Thread_local bool is_task;
+static _Thread_local int my_id;
+
+/* Permits of the latest tasks, and who waits for one. */
+#define PERMITS 4096
+static bool permits[PERMITS];
+static pthread_mutex_t permits_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t permit_given = PTHREAD_COND_INITIALIZER;
 
 const char *fake_path;
 int fake_flags;
 bool fake_opens_path;
 struct coop_setup fake_setup;
 struct coop_switch fake_switch;
+struct coop_wait fake_wait;
 _Atomic int fake_fd;
 
 int fake_reset(void **state)
@@ -74,10 +83,11 @@ static int failed(int error)
 
 static int join(void)
 {
-	if (is_task)
+	if (my_id)
 		return failed(EBUSY);
-	is_task = true;
-	return atomic_fetch_add(&last_id, 1) + 1;
+	my_id = atomic_fetch_add(&last_id, 1) + 1;
+	permits[my_id % PERMITS] = false;
+	return my_id;
 }
 
 static int fill_info(struct coop_info *info)
@@ -92,6 +102,87 @@ static int fill_stat(struct coop_stat *stat)
 {
 	stat->tasks = 7;
 	return 0;
+}
+
+static int wake(int id)
+{
+	if (id > atomic_load(&last_id))
+		return failed(ESRCH);
+	pthread_mutex_lock(&permits_lock);
+	permits[id % PERMITS] = true;
+	pthread_cond_broadcast(&permit_given);
+	pthread_mutex_unlock(&permits_lock);
+	return 0;
+}
+
+static struct timespec to_timespec(uint64_t ns)
+{
+	return (struct timespec){ .tv_sec = ns / 1000000000,
+				  .tv_nsec = ns % 1000000000 };
+}
+
+static int wait_for_wake(const struct coop_wait *wait)
+{
+	struct timespec until = to_timespec(wait->deadline);
+	bool *permit = &permits[my_id % PERMITS];
+	int error = 0;
+
+	pthread_mutex_lock(&permits_lock);
+	while (!*permit && !error) {
+		if (wait->flags & COOP_WAIT_DEADLINE)
+			error = pthread_cond_clockwait(&permit_given,
+						       &permits_lock,
+						       CLOCK_MONOTONIC, &until);
+		else
+			pthread_cond_wait(&permit_given, &permits_lock);
+	}
+	error = !*permit;
+	*permit = false;
+	pthread_mutex_unlock(&permits_lock);
+	return error ? COOP_WAIT_DEADLINE : COOP_WAIT_WAKE;
+}
+
+static int wait_for_fd(const struct coop_wait *wait)
+{
+	struct pollfd fd = { .fd = wait->fd, .events = wait->events };
+	uint64_t now = coop_deadline(0);
+	int timeout = -1;
+
+	if (wait->flags & COOP_WAIT_DEADLINE)
+		timeout = wait->deadline <= now ? 0 : (wait->deadline - now + 999999) / 1000000;
+	if (poll(&fd, 1, timeout) < 1)
+		return COOP_WAIT_DEADLINE;
+	if (fd.revents & POLLNVAL)
+		return failed(EBADF);
+	return COOP_WAIT_FD | fd.revents << 16;
+}
+
+/* The library waits for a descriptor or for a wake, never for both. */
+static int wait_for(const struct coop_wait *wait)
+{
+	struct timespec until = to_timespec(wait->deadline);
+
+	fake_wait = *wait;
+	if (!my_id)
+		return failed(EPERM);
+	if (wait->flags & COOP_WAIT_WAKE)
+		return wait_for_wake(wait);
+	if (wait->flags & COOP_WAIT_FD)
+		return wait_for_fd(wait);
+	if (!(wait->flags & COOP_WAIT_DEADLINE))
+		return failed(EINVAL);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+	return COOP_WAIT_DEADLINE;
+}
+
+static int switch_to(const struct coop_switch *to)
+{
+	fake_switch = *to;
+	if (!my_id)
+		return failed(EPERM);
+	if (!(to->flags & COOP_SWITCH_WAIT))
+		return 0;
+	return wake(to->task) ? -1 : wait_for(&to->wait);
 }
 
 int __wrap_ioctl(int fd, unsigned long cmd, void *arg);
@@ -111,17 +202,21 @@ int __wrap_ioctl(int fd, unsigned long cmd, void *arg)
 	case COOP_IOC_JOIN:
 		return arg ? failed(EINVAL) : join();
 	case COOP_IOC_SWITCH:
-		fake_switch = *(struct coop_switch *)arg;
-		return is_task ? 0 : failed(EPERM);
+		return switch_to(arg);
+	case COOP_IOC_WAIT:
+		return wait_for(arg);
+	case COOP_IOC_WAKE:
+		return wake(((struct coop_wake *)arg)->task);
 	case COOP_IOC_STAT:
 		return fill_stat(arg);
 	case COOP_IOC_LEAVE:
 	case COOP_IOC_YIELD:
 		if (arg)
 			return failed(EINVAL);
-		if (!is_task)
+		if (!my_id)
 			return failed(EPERM);
-		is_task = cmd == COOP_IOC_YIELD;
+		if (cmd == COOP_IOC_LEAVE)
+			my_id = 0;
 		return 0;
 	default:
 		return failed(ENOTTY);

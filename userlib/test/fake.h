@@ -2,7 +2,7 @@
 /*
  * A device that is not there, and the C library's failures, by wrapping what
  * the library calls (see wrapped in the Makefile). Every thread has its own
- * idea of being a task; nobody waits for a turn.
+ * idea of being a task; nobody waits for a turn. Waits and wakes do work.
  */
 #ifndef COOP_TEST_FAKE_H
 #define COOP_TEST_FAKE_H
@@ -26,6 +26,8 @@ enum fake_call {
 	FAKE_YIELD,
 	FAKE_SWITCH,
 	FAKE_STAT,
+	FAKE_WAIT,
+	FAKE_WAKE,
 	FAKE_OPEN,
 	FAKE_MALLOC,
 	FAKE_CALLOC,
@@ -53,6 +55,7 @@ extern bool fake_opens_path;
 /* What the last calls got. */
 extern struct coop_setup fake_setup;
 extern struct coop_switch fake_switch;
+extern struct coop_wait fake_wait;
 extern _Atomic int fake_fd;
 
 /* A group on the fake device. */

@@ -51,6 +51,18 @@ static int stat(void)
 	return coop_sys_stat(FD, &stat);
 }
 
+static int wait_now(void)
+{
+	struct coop_wait wait = { .flags = COOP_WAIT_DEADLINE };
+
+	return coop_sys_wait(FD, &wait);
+}
+
+static int wake(void)
+{
+	return coop_sys_wake(FD, 1);
+}
+
 static int (*const calls[])(void) = {
 	[FAKE_INFO] = info,
 	[FAKE_SETUP] = setup,
@@ -59,6 +71,8 @@ static int (*const calls[])(void) = {
 	[FAKE_YIELD] = yield,
 	[FAKE_SWITCH] = switch_to,
 	[FAKE_STAT] = stat,
+	[FAKE_WAIT] = wait_now,
+	[FAKE_WAKE] = wake,
 };
 
 static void test_calls_reach_the_device(void **state)
@@ -73,6 +87,8 @@ static void test_calls_reach_the_device(void **state)
 	assert_int_equal(switch_to(), 0);
 	assert_int_equal(fake_switch.task, 42);
 	assert_int_equal(fake_switch.flags, 0);
+	assert_int_equal(wait_now(), COOP_WAIT_DEADLINE);
+	assert_int_equal(wake(), 0);
 	assert_int_equal(leave(), 0);
 	assert_int_equal(setup(), 0);
 	assert_int_equal(fake_setup.turns, 3);
@@ -81,14 +97,14 @@ static void test_calls_reach_the_device(void **state)
 	assert_int_equal(info.abi, COOP_ABI_VERSION);
 	assert_int_equal(coop_sys_stat(FD, &stat), 0);
 	assert_int_equal(stat.tasks, 7);
-	for (int i = FAKE_INFO; i <= FAKE_STAT; i++)
+	for (int i = FAKE_INFO; i <= FAKE_WAKE; i++)
 		assert_int_equal(fake_count(i), 1);
 }
 
 static void test_errors_come_back(void **state)
 {
 	(void)state;
-	for (int i = FAKE_INFO; i <= FAKE_STAT; i++) {
+	for (int i = FAKE_INFO; i <= FAKE_WAKE; i++) {
 		fake_fail(i, EBADF);
 		errno = 77;
 		assert_int_equal(calls[i](), -EBADF);
@@ -96,15 +112,36 @@ static void test_errors_come_back(void **state)
 	}
 }
 
+static void test_call(void **state)
+{
+	struct coop_wait wait = { .flags = COOP_WAIT_WAKE };
+	int id = join();
+
+	(void)state;
+	assert_int_equal(coop_sys_call(FD, id, &wait), COOP_WAIT_WAKE);
+	assert_int_equal(fake_switch.task, id);
+	assert_int_equal(fake_switch.flags, COOP_SWITCH_WAIT);
+	assert_int_equal(fake_switch.wait.flags, COOP_WAIT_WAKE);
+	fake_fail(FAKE_SWITCH, ESRCH);
+	assert_int_equal(coop_sys_call(FD, id, &wait), -ESRCH);
+	assert_int_equal(leave(), 0);
+}
+
 static void test_null_stays_here(void **state)
 {
+	struct coop_wait wait = { .flags = COOP_WAIT_WAKE };
+
 	(void)state;
+	assert_int_equal(coop_sys_wait(FD, NULL), -EINVAL);
+	assert_int_equal(coop_sys_wake(FD, 0), -EINVAL);
+	assert_int_equal(coop_sys_call(FD, 0, &wait), -EINVAL);
+	assert_int_equal(coop_sys_call(FD, 1, NULL), -EINVAL);
 	assert_int_equal(coop_sys_info(FD, NULL), -EINVAL);
 	assert_int_equal(coop_sys_setup(FD, NULL), -EINVAL);
 	assert_int_equal(coop_sys_stat(FD, NULL), -EINVAL);
 	assert_int_equal(coop_sys_switch(FD, 0), -EINVAL);
 	assert_int_equal(coop_sys_switch(FD, -1), -EINVAL);
-	for (int i = FAKE_INFO; i <= FAKE_STAT; i++)
+	for (int i = FAKE_INFO; i <= FAKE_WAKE; i++)
 		assert_int_equal(fake_count(i), 0);
 }
 
@@ -144,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_calls_reach_the_device, fake_reset),
 		cmocka_unit_test_setup(test_errors_come_back, fake_reset),
+		cmocka_unit_test_setup(test_call, fake_reset),
 		cmocka_unit_test_setup(test_null_stays_here, fake_reset),
 		cmocka_unit_test_setup(test_open, fake_reset),
 		cmocka_unit_test_setup(test_open_other_device, fake_reset),

@@ -258,7 +258,7 @@ static void test_cancel(void **state)
 	assert_int_equal(fake_count(FAKE_LEAVE), 1);
 }
 
-/* A task that joins one waits outside its group, and comes back. */
+/* A task that joins one stays a task, and waits without its turn. */
 static void test_join_by_task(void **state)
 {
 	struct coop_task *task = spawn(wait_at_gate, NULL);
@@ -272,58 +272,57 @@ static void test_join_by_task(void **state)
 	atomic_store(&gate, 1);
 	assert_int_equal(coop_join(task, NULL), 0);
 	assert_ptr_equal(coop_self(), me);
-	assert_true(coop_id(me) >= id);
+	assert_int_equal(coop_id(me), id);
 	assert_int_equal(coop_leave(), 0);
 }
 
-static int wait_until_away(void *joiner)
+static int wake_and_return(void *joiner)
 {
-	while (coop_id(joiner) > 0)
-		sched_yield();
-	return coop_id(joiner);
+	/* Not what it waits for. */
+	for (int i = 0; i < 5; i++) {
+		while (fake_count(FAKE_WAIT) <= (unsigned int)i)
+			sched_yield();
+		assert_int_equal(coop_wake(joiner), 0);
+	}
+	return 42;
 }
 
-static void test_join_by_task_waits_outside(void **state)
+static void test_join_by_task_parks(void **state)
 {
 	int got = 0;
 
 	(void)state;
 	assert_int_equal(coop_enter(group), 0);
-	assert_int_equal(coop_join(spawn(wait_until_away, coop_self()),
-				   &got),
+	assert_int_equal(coop_join(spawn(wake_and_return, coop_self()), &got),
 			 0);
-	assert_int_equal(got, -EBUSY);
-	assert_true(coop_id(coop_self()) > 0);
-	assert_int_equal(fake_count(FAKE_JOIN), 3);
+	assert_int_equal(got, 42);
+	/* The wakes are not lost. */
+	assert_int_equal(coop_park(COOP_NOW), 0);
 	assert_int_equal(coop_leave(), 0);
-	assert_int_equal(fake_count(FAKE_LEAVE), 3);
 }
 
-static int fill_group_when_away(void *joiner)
+static int let_waits_work(void *unused)
 {
-	wait_until_away(joiner);
-	fake_fail(FAKE_JOIN, ENOSPC);
-	return 0;
+	(void)unused;
+	fake_fail(FAKE_WAIT, 0);
+	return 42;
 }
 
-static void test_join_by_task_cannot_come_back(void **state)
+/* As if the program had closed the descriptor of its group, say. */
+static void test_join_by_task_cannot_park(void **state)
 {
-	int got = -1;
+	int got = 0;
 
 	(void)state;
 	assert_int_equal(coop_enter(group), 0);
-	assert_int_equal(coop_join(spawn(fill_group_when_away, coop_self()),
-				   &got),
-			 -ENOSPC);
-	assert_int_equal(got, 0);
-	assert_null(coop_self());
-	assert_int_equal(coop_leave(), -EPERM);
+	fake_fail(FAKE_WAIT, EBADF);
+	assert_int_equal(coop_join(spawn(let_waits_work, NULL), &got), 0);
+	assert_int_equal(got, 42);
+	assert_int_equal(coop_leave(), 0);
 }
 
 static void *join_it(void *task)
 {
-	if (coop_enter(group))
-		return NULL;
 	coop_join(task, NULL);
 	return NULL;
 }
@@ -335,11 +334,7 @@ static void test_joiner_is_cancelled(void **state)
 	pthread_t joiner;
 
 	(void)state;
-	while (coop_id(task) == -EBUSY)
-		sched_yield();
 	assert_int_equal(pthread_create(&joiner, NULL, join_it, task), 0);
-	while (fake_count(FAKE_LEAVE) < 1)
-		sched_yield();
 	pthread_cancel(joiner);
 	assert_int_equal(pthread_join(joiner, NULL), 0);
 	atomic_store(&gate, 1);
@@ -472,8 +467,8 @@ int main(void)
 		TEST(test_pthread_exit),
 		TEST(test_cancel),
 		TEST(test_join_by_task),
-		TEST(test_join_by_task_waits_outside),
-		TEST(test_join_by_task_cannot_come_back),
+		TEST(test_join_by_task_parks),
+		TEST(test_join_by_task_cannot_park),
 		TEST(test_joiner_is_cancelled),
 		TEST(test_detach),
 		TEST(test_detach_self),

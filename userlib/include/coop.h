@@ -28,6 +28,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
 #include <linux/coop.h>
 
 #ifdef __cplusplus
@@ -339,6 +341,74 @@ int coop_wake(struct coop_task *task);
  * -ETIME: the deadline has passed; @task was woken.
  */
 COOP_AWAITS int coop_call(struct coop_task *task, uint64_t deadline);
+
+/*
+ * Input and output: as the system calls they are named after on a descriptor
+ * that blocks, but the task gives up its turn instead. They fail as those do,
+ * and with -EPERM if the calling thread is not a task, -ETIME if the deadline
+ * has passed, and the errors of coop_await(). A signal does not end them. They
+ * are cancellation points.
+ *
+ * The descriptor may be set to O_NONBLOCK or not. If it is not, and no socket,
+ * a call may block if another reader or writer was quicker; so may a file on a
+ * disk, and coop_accept().
+ */
+
+/**
+ * coop_read() - read what there is, and wait if there is nothing
+ *
+ * Return: as read(2).
+ */
+COOP_AWAITS ssize_t coop_read(int fd, void *buffer, size_t size,
+			      uint64_t deadline);
+
+/**
+ * coop_write() - write all
+ *
+ * Return: @size, or less if an error or the deadline came after a part; an
+ * error only if nothing was written.
+ */
+COOP_AWAITS ssize_t coop_write(int fd, const void *buffer, size_t size,
+			       uint64_t deadline);
+
+/**
+ * coop_recv() - receive what there is, and wait if there is nothing
+ * @flags: as of recv(2); MSG_WAITALL has no effect
+ *
+ * Return: as recv(2).
+ */
+COOP_AWAITS ssize_t coop_recv(int fd, void *buffer, size_t size, int flags,
+			      uint64_t deadline);
+
+/**
+ * coop_send() - send all
+ * @flags: as of send(2), MSG_NOSIGNAL for instance
+ *
+ * Return: as coop_write().
+ */
+COOP_AWAITS ssize_t coop_send(int fd, const void *buffer, size_t size,
+			      int flags, uint64_t deadline);
+
+/**
+ * coop_accept() - accept a connection
+ * @flags: as of accept4(2): SOCK_CLOEXEC, SOCK_NONBLOCK
+ *
+ * Return: its descriptor.
+ */
+COOP_AWAITS int coop_accept(int fd, struct sockaddr *address, socklen_t *size,
+			    int flags, uint64_t deadline);
+
+/**
+ * coop_connect() - connect a socket
+ *
+ * After -ETIME the attempt goes on, and the same call waits for it again. The
+ * socket is O_NONBLOCK for a moment, also for others who have it.
+ *
+ * Return: 0, or
+ * -EAGAIN: also, the queue of a listening UNIX domain socket is full.
+ */
+COOP_AWAITS int coop_connect(int fd, const struct sockaddr *address,
+			     socklen_t size, uint64_t deadline);
 
 /*
  * Errors

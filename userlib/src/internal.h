@@ -8,6 +8,7 @@
  *	self.c		the calling thread as a task, and its end
  *	task.c		tasks that were spawned
  *	wait.c		what a task calls to wait: events, deadlines, wakes
+ *	io.c		reading and writing that waits so
  *	waiter.c	how the library itself lets a task wait for another
  *	explain.c	errors in words
  *

@@ -26,6 +26,7 @@
 #ifndef COOP_H
 #define COOP_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -409,6 +410,213 @@ COOP_AWAITS int coop_accept(int fd, struct sockaddr *address, socklen_t *size,
  */
 COOP_AWAITS int coop_connect(int fd, const struct sockaddr *address,
 			     socklen_t size, uint64_t deadline);
+
+/*
+ * What tasks of a group share. The structures are the program's, in static or
+ * other memory, and set up by their initializers; their members are the
+ * library's. Nothing is allocated, and nobody makes a system call who does not
+ * have to wait or to wake another. First come, first served. Tasks of several
+ * groups may share an object too, but not processes.
+ *
+ * All calls return -EINVAL for NULL. Those with a deadline return -ETIME when
+ * that has passed, and -EPERM if the calling thread is not a task; with
+ * COOP_NOW they try without waiting, which any thread may, except
+ * coop_mutex_lock(). The others may be called by any thread.
+ */
+
+struct coop_waiter;
+
+/** struct coop_queue - who waits; part of the structures below */
+struct coop_queue {
+	struct coop_waiter *first;
+	struct coop_waiter *last;
+};
+
+/** COOP_QUEUE_INIT - initializer: nobody waits */
+#define COOP_QUEUE_INIT    \
+	{                  \
+		NULL, NULL \
+	}
+
+/** struct coop_mutex - at most one task has it locked */
+struct coop_mutex {
+	pthread_mutex_t lock;
+	struct coop_queue queue;
+	struct coop_task *owner;
+};
+
+/** COOP_MUTEX_INIT - initializer: not locked */
+#define COOP_MUTEX_INIT                                          \
+	{                                                        \
+		PTHREAD_MUTEX_INITIALIZER, COOP_QUEUE_INIT, NULL \
+	}
+
+/**
+ * coop_mutex_lock() - lock a mutex, and wait until that is possible
+ * @mutex: that mutex
+ * @deadline: until when, or COOP_FOREVER, or COOP_NOW
+ *
+ * Return: 0, -EPERM, -ETIME, or
+ * -EDEADLK: the caller has it locked.
+ */
+COOP_AWAITS int coop_mutex_lock(struct coop_mutex *mutex, uint64_t deadline);
+
+/**
+ * coop_mutex_unlock() - unlock a mutex, and let the next task have it
+ * @mutex: that mutex
+ *
+ * Return: 0, or
+ * -EPERM: the caller has not locked it.
+ */
+int coop_mutex_unlock(struct coop_mutex *mutex);
+
+/** struct coop_cond - tasks wait until another says that something changed */
+struct coop_cond {
+	pthread_mutex_t lock;
+	struct coop_queue queue;
+};
+
+/** COOP_COND_INIT - initializer */
+#define COOP_COND_INIT                                     \
+	{                                                  \
+		PTHREAD_MUTEX_INITIALIZER, COOP_QUEUE_INIT \
+	}
+
+/**
+ * coop_cond_wait() - unlock a mutex, wait for a signal, lock it again
+ * @cond: that is signalled
+ * @mutex: that the caller has locked, also when the call returns
+ * @deadline: until when, or COOP_FOREVER
+ *
+ * Look for what is waited for in a loop: others may run before the caller.
+ *
+ * Return: 0, -ETIME, or
+ * -EPERM: also, the caller has not locked @mutex.
+ */
+COOP_AWAITS int coop_cond_wait(struct coop_cond *cond,
+			       struct coop_mutex *mutex, uint64_t deadline);
+
+/** coop_cond_signal() - wake the first task that waits. Return: 0 */
+int coop_cond_signal(struct coop_cond *cond);
+
+/** coop_cond_broadcast() - wake all tasks that wait. Return: 0 */
+int coop_cond_broadcast(struct coop_cond *cond);
+
+/** struct coop_sem - a number of things that tasks take and give back */
+struct coop_sem {
+	pthread_mutex_t lock;
+	struct coop_queue queue;
+	unsigned int count;
+};
+
+/** COOP_SEM_INIT() - initializer: so many are there */
+#define COOP_SEM_INIT(count)                                        \
+	{                                                           \
+		PTHREAD_MUTEX_INITIALIZER, COOP_QUEUE_INIT, (count) \
+	}
+
+/** coop_sem_wait() - take one, and wait for it. Return: 0, -EPERM, -ETIME */
+COOP_AWAITS int coop_sem_wait(struct coop_sem *sem, uint64_t deadline);
+
+/**
+ * coop_sem_post() - give one, to the first task that waits if there is any
+ * @sem: that semaphore
+ *
+ * Return: 0, or
+ * -EOVERFLOW: there are UINT_MAX already.
+ */
+int coop_sem_post(struct coop_sem *sem);
+
+/** struct coop_wait_group - tasks wait until so many things are done */
+struct coop_wait_group {
+	pthread_mutex_t lock;
+	struct coop_queue queue;
+	int count;
+};
+
+/** COOP_WAIT_GROUP_INIT() - initializer: so many are to be done */
+#define COOP_WAIT_GROUP_INIT(count)                                 \
+	{                                                           \
+		PTHREAD_MUTEX_INITIALIZER, COOP_QUEUE_INIT, (count) \
+	}
+
+/**
+ * coop_wait_group_add() - so many more are to be done
+ * @wait: that wait group
+ * @n: may be negative
+ *
+ * Return: 0, or
+ * -EINVAL: also, less than none would be left;
+ * -EOVERFLOW: more than INT_MAX would be.
+ */
+int coop_wait_group_add(struct coop_wait_group *wait, int n);
+
+/** coop_wait_group_done() - one is done. Return: 0 or -EINVAL */
+int coop_wait_group_done(struct coop_wait_group *wait);
+
+/** coop_wait_group_wait() - wait until all are. Return: 0, -EPERM, -ETIME */
+COOP_AWAITS int coop_wait_group_wait(struct coop_wait_group *wait,
+				     uint64_t deadline);
+
+/** struct coop_channel - items go from tasks to tasks, in order */
+struct coop_channel {
+	pthread_mutex_t lock;
+	struct coop_queue senders;
+	struct coop_queue receivers;
+	void *items;
+	size_t size;
+	size_t capacity;
+	size_t first;
+	size_t count;
+	int closed;
+};
+
+/** COOP_CHANNEL_INIT() - initializer: holds as many items as that array */
+#define COOP_CHANNEL_INIT(array)                                    \
+	{                                                           \
+		PTHREAD_MUTEX_INITIALIZER, COOP_QUEUE_INIT,         \
+			COOP_QUEUE_INIT, (array), sizeof(*(array)), \
+			sizeof(array) / sizeof(*(array)), 0, 0, 0   \
+	}
+
+/** COOP_CHANNEL_INIT_DIRECT() - initializer: a sender waits for its receiver */
+#define COOP_CHANNEL_INIT_DIRECT(type)                                  \
+	{                                                               \
+		PTHREAD_MUTEX_INITIALIZER, COOP_QUEUE_INIT,             \
+			COOP_QUEUE_INIT, NULL, sizeof(type), 0, 0, 0, 0 \
+	}
+
+/**
+ * coop_channel_send() - send an item, and wait while the channel is full
+ * @channel: that channel
+ * @item: copied
+ * @deadline: until when, or COOP_FOREVER, or COOP_NOW
+ *
+ * Return: 0, -EPERM, -ETIME, or
+ * -EPIPE: the channel is closed.
+ */
+COOP_AWAITS int coop_channel_send(struct coop_channel *channel,
+				  const void *item, uint64_t deadline);
+
+/**
+ * coop_channel_recv() - receive an item, and wait while there is none
+ * @channel: that channel
+ * @item: copied to
+ * @deadline: until when, or COOP_FOREVER, or COOP_NOW
+ *
+ * Return: 0, -EPERM, -ETIME, or
+ * -EPIPE: the channel is closed, and all that was sent is received.
+ */
+COOP_AWAITS int coop_channel_recv(struct coop_channel *channel, void *item,
+				  uint64_t deadline);
+
+/**
+ * coop_channel_close() - nothing more will be sent
+ * @channel: that channel. Who waits to send is turned away
+ *
+ * Return: 0, also if it is closed already.
+ */
+int coop_channel_close(struct coop_channel *channel);
 
 /*
  * Errors

@@ -31,6 +31,8 @@ static const struct {
 	{ -EAGAIN, "no more threads or thread-specific keys: see ulimit -u, or pids.max" },
 	{ -ENOMEM, "out of memory" },
 	{ -ETIME, "the deadline has passed: use a later one, or COOP_FOREVER" },
+	{ -EPIPE, "the channel is closed, or the other end of the pipe or socket is" },
+	{ -EOVERFLOW, "the count of the semaphore or wait group is at its end" },
 	{ -ECANCELED, "the task ended early, by pthread_exit() or cancellation" },
 };
 

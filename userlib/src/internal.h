@@ -9,6 +9,10 @@
  *	task.c		tasks that were spawned
  *	wait.c		what a task calls to wait: events, deadlines, wakes
  *	io.c		reading and writing that waits so
+ *	mutex.c		mutexes and conditions
+ *	count.c		semaphores and wait groups
+ *	channel.c	channels
+ *	queue.c		tasks that wait for one of these
  *	waiter.c	how the library itself lets a task wait for another
  *	explain.c	errors in words
  *
@@ -18,7 +22,8 @@
  * other use of coop_enter() a thread has one struct in its thread-local
  * storage, so that entering allocates nothing.
  *
- * Locks: group.c has one around its list. All the rest is either one thread's
+ * Locks: group.c has one around its list, and each object that tasks share has
+ * one, see queue.c. All the rest is either one thread's
  * own, or atomic and described at struct coop_task.
  */
 #ifndef COOP_INTERNAL_H
@@ -52,6 +57,10 @@ struct coop_group {
  * @fd: its group's descriptor
  * @id: its id
  * @done: it was told. From then on the struct may be gone
+ * @next: in the list it is in, if any
+ * @queued: that is the queue it waits in. With the lock of what it waits for
+ * @item: what it wants to send, or where to receive to. Likewise
+ * @closed: its wait ended because the channel is closed. Likewise
  *
  * It lives on the task's stack.
  */
@@ -60,6 +69,10 @@ struct coop_waiter {
 	int fd;
 	int id;
 	atomic_bool done;
+	struct coop_waiter *next;
+	bool queued;
+	void *item;
+	bool closed;
 };
 
 /**
@@ -126,6 +139,14 @@ void coop_task_end(struct coop_task *task);
 
 /* wait.c */
 struct coop_wait coop_wait_for(unsigned int flags, uint64_t deadline);
+
+/* queue.c */
+struct coop_waiter *coop_queue_pop(struct coop_queue *queue);
+struct coop_waiter *coop_queue_pop_all(struct coop_queue *queue);
+void coop_queue_go(struct coop_waiter *waiters);
+int coop_queue_wait(struct coop_queue *queue, pthread_mutex_t *lock,
+		    struct coop_waiter *waiter, uint64_t deadline);
+int coop_may_wait(uint64_t deadline);
 
 /* waiter.c */
 void coop_waiter_init(struct coop_waiter *waiter);

@@ -619,6 +619,29 @@ COOP_AWAITS int coop_channel_recv(struct coop_channel *channel, void *item,
 int coop_channel_close(struct coop_channel *channel);
 
 /*
+ * What is not for tasks
+ */
+
+/** COOP_OFFLOAD_MAX - so many helpers there are at most in a process */
+#define COOP_OFFLOAD_MAX 16
+
+/**
+ * coop_offload() - have a function run by a thread that is no task, and wait
+ * @fn: the function. It must return, and can wait for no turn, which it has not
+ * @arg: what @fn gets
+ * @result: set to what @fn returned; may be NULL
+ *
+ * For what computes for long, or blocks in a COOP_GROUP_ATOMIC group. While
+ * COOP_OFFLOAD_MAX are at work, the next waits in line. Signals are blocked in
+ * the helpers.
+ *
+ * Return: 0, or
+ * -EAGAIN: there is no helper, and none can be made: see pthread_create(3);
+ * -EPERM: the calling thread is not a task.
+ */
+COOP_AWAITS int coop_offload(int (*fn)(void *arg), void *arg, int *result);
+
+/*
  * Errors
  */
 

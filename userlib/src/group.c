@@ -25,10 +25,12 @@ static int init_error;
 static void fork_prepare(void)
 {
 	pthread_mutex_lock(&groups_lock);
+	coop_offload_fork(true);
 }
 
 static void fork_parent(void)
 {
+	coop_offload_fork(false);
 	pthread_mutex_unlock(&groups_lock);
 }
 
@@ -39,6 +41,7 @@ static void fork_child(void)
 	for (group = groups; group; group = group->next)
 		atomic_store(&group->users, 0);
 	coop_thread_forked();
+	coop_offload_forked();
 	pthread_mutex_unlock(&groups_lock);
 }
 

@@ -12,6 +12,7 @@
  *	mutex.c		mutexes and conditions
  *	count.c		semaphores and wait groups
  *	channel.c	channels
+ *	offload.c	functions run by threads that are no tasks
  *	queue.c		tasks that wait for one of these
  *	waiter.c	how the library itself lets a task wait for another
  *	explain.c	errors in words
@@ -22,7 +23,7 @@
  * other use of coop_enter() a thread has one struct in its thread-local
  * storage, so that entering allocates nothing.
  *
- * Locks: group.c has one around its list, and each object that tasks share has
+ * Locks: group.c and offload.c have one around their lists, and each object that tasks share has
  * one, see queue.c. All the rest is either one thread's
  * own, or atomic and described at struct coop_task.
  */
@@ -139,6 +140,10 @@ void coop_task_end(struct coop_task *task);
 
 /* wait.c */
 struct coop_wait coop_wait_for(unsigned int flags, uint64_t deadline);
+
+/* offload.c */
+void coop_offload_fork(bool before);
+void coop_offload_forked(void);
 
 /* queue.c */
 struct coop_waiter *coop_queue_pop(struct coop_queue *queue);

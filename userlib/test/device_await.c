@@ -284,6 +284,40 @@ static void test_join(void **state)
 	}
 }
 
+static int read_byte(void *fd)
+{
+	char byte = 0;
+
+	return read(*(int *)fd, &byte, 1) == 1 ? byte : -1;
+}
+
+static int write_byte(void *fd)
+{
+	return write(*(int *)fd, "x", 1) != 1;
+}
+
+/* It blocks until a task has had the only turn. */
+static void test_offload(void **state)
+{
+	(void)state;
+	for (size_t kind = 0; kind < KINDS; kind++) {
+		struct coop_task *task;
+		int fds[2], result;
+
+		open_group(kind);
+		assert_int_equal(coop_enter(group), 0);
+		assert_int_equal(pipe(fds), 0);
+		task = spawn(write_byte, &fds[1]);
+		assert_int_equal(coop_offload(read_byte, &fds[0], &result), 0);
+		assert_int_equal(result, 'x');
+		join(task);
+		close(fds[0]);
+		close(fds[1]);
+		assert_int_equal(coop_leave(), 0);
+		close_group();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_call),
 		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_offload),
 		cmocka_unit_test(test_stress_mutex),
 		cmocka_unit_test(test_stress_cond),
 		cmocka_unit_test(test_stress_sem),

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fake.h"
 
@@ -24,6 +25,7 @@ static pthread_cond_t permit_given = PTHREAD_COND_INITIALIZER;
 const char *fake_path;
 int fake_flags;
 bool fake_opens_path;
+bool fake_slow_wakes;
 struct coop_setup fake_setup;
 struct coop_switch fake_switch;
 struct coop_wait fake_wait;
@@ -38,6 +40,7 @@ int fake_reset(void **state)
 	}
 	fake_path = NULL;
 	fake_opens_path = false;
+	fake_slow_wakes = false;
 	return 0;
 }
 
@@ -112,6 +115,8 @@ static int wake(int id)
 	permits[id % PERMITS] = true;
 	pthread_cond_broadcast(&permit_given);
 	pthread_mutex_unlock(&permits_lock);
+	if (fake_slow_wakes)
+		usleep(100);
 	return 0;
 }
 

@@ -47,6 +47,9 @@ void fake_fail(enum fake_call call, int error);
 /* How often it was called since fake_reset(). */
 unsigned int fake_count(enum fake_call call);
 
+/* Who wakes another is slow to go on. */
+extern bool fake_slow_wakes;
+
 /* What open() got, and whether it shall really open that and no fake. */
 extern const char *fake_path;
 extern int fake_flags;

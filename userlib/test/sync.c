@@ -288,6 +288,48 @@ static void test_first_come(void **state)
 	assert_int_equal(sem.count, 0);
 }
 
+static struct coop_queue queue = COOP_QUEUE_INIT;
+static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int queue_up(void *returned)
+{
+	struct coop_waiter waiter;
+	int ret;
+
+	pthread_mutex_lock(&queue_lock);
+	ret = coop_queue_wait(&queue, &queue_lock, &waiter, coop_deadline(MS));
+	atomic_store((atomic_bool *)returned, true);
+	return ret;
+}
+
+/* Its deadline passes when it has been chosen and not been told yet. */
+static void test_late_and_chosen(void **state)
+{
+	atomic_bool returned = false;
+	struct coop_waiter *first = NULL;
+	struct coop_task *task;
+
+	(void)state;
+	/* On a slow machine it may give up before it is chosen. */
+	while (!first) {
+		fake_reset(NULL);
+		atomic_store(&returned, false);
+		task = spawn(queue_up, &returned);
+		while (!first && !atomic_load(&returned)) {
+			pthread_mutex_lock(&queue_lock);
+			first = coop_queue_pop(&queue);
+			pthread_mutex_unlock(&queue_lock);
+		}
+		if (!first)
+			coop_join(task, NULL);
+	}
+	while (fake_count(FAKE_WAIT) < 2 && !atomic_load(&returned))
+		sched_yield();
+	assert_false(atomic_load(&returned));
+	coop_waiter_go(first);
+	join(task);
+}
+
 static int use_all_without_waiting(void)
 {
 	struct coop_mutex own = COOP_MUTEX_INIT;
@@ -348,6 +390,17 @@ STRESS(stress_channel_direct)
 STRESS(stress_deadlines)
 STRESS(stress_park)
 
+/* Long between unlocking the mutex and what comes then. */
+static void test_stress_slow_wakes(void **state)
+{
+	(void)state;
+	fake_slow_wakes = true;
+	stress_mutex(group, TASKS, 100);
+	stress_cond(group, TASKS, 100);
+	stress_sem(group, TASKS, 100);
+	stress_channel(group, TASKS, 100);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 
 int main(void)
@@ -362,6 +415,7 @@ int main(void)
 		TEST(test_channel),
 		TEST(test_channel_close),
 		TEST(test_first_come),
+		TEST(test_late_and_chosen),
 		TEST(test_no_system_call),
 		TEST(test_stress_mutex),
 		TEST(test_stress_cond),
@@ -371,6 +425,7 @@ int main(void)
 		TEST(test_stress_channel_direct),
 		TEST(test_stress_deadlines),
 		TEST(test_stress_park),
+		TEST(test_stress_slow_wakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

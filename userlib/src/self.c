@@ -49,7 +49,6 @@ static int step_in(struct coop_group *group)
 		atomic_store(&me->id, -ESRCH);
 		return ret;
 	}
-	me->group = group;
 	atomic_store(&me->id, ret);
 	self = me;
 	return 0;

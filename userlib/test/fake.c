@@ -25,10 +25,10 @@ static pthread_cond_t permit_given = PTHREAD_COND_INITIALIZER;
 const char *fake_path;
 int fake_flags;
 bool fake_opens_path;
-bool fake_slow_wakes;
+atomic_bool fake_slow_wakes;
 struct coop_setup fake_setup;
-struct coop_switch fake_switch;
-struct coop_wait fake_wait;
+_Thread_local struct coop_switch fake_switch;
+_Thread_local struct coop_wait fake_wait;
 _Atomic int fake_fd;
 
 int fake_reset(void **state)
@@ -89,7 +89,9 @@ static int join(void)
 	if (my_id)
 		return failed(EBUSY);
 	my_id = atomic_fetch_add(&last_id, 1) + 1;
+	pthread_mutex_lock(&permits_lock);
 	permits[my_id % PERMITS] = false;
+	pthread_mutex_unlock(&permits_lock);
 	return my_id;
 }
 

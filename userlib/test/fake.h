@@ -48,7 +48,7 @@ void fake_fail(enum fake_call call, int error);
 unsigned int fake_count(enum fake_call call);
 
 /* Who wakes another is slow to go on. */
-extern bool fake_slow_wakes;
+extern atomic_bool fake_slow_wakes;
 
 /* What open() got, and whether it shall really open that and no fake. */
 extern const char *fake_path;
@@ -57,8 +57,8 @@ extern bool fake_opens_path;
 
 /* What the last calls got. */
 extern struct coop_setup fake_setup;
-extern struct coop_switch fake_switch;
-extern struct coop_wait fake_wait;
+extern _Thread_local struct coop_switch fake_switch;
+extern _Thread_local struct coop_wait fake_wait;
 extern _Atomic int fake_fd;
 
 /* A group on the fake device. */

@@ -11,8 +11,18 @@ int main(void)
 {
 	struct coop_options options = COOP_OPTIONS_INIT;
 	struct coop_task_options task_options = COOP_TASK_OPTIONS_INIT;
+	struct coop_mutex mutex = COOP_MUTEX_INIT;
+	struct coop_cond cond = COOP_COND_INIT;
+	struct coop_sem sem = COOP_SEM_INIT(3);
+	struct coop_wait_group wait = COOP_WAIT_GROUP_INIT(3);
+	void *items[3];
+	struct coop_channel channel = COOP_CHANNEL_INIT(items);
+	struct coop_channel direct = COOP_CHANNEL_INIT_DIRECT(int);
 
-	return !(options.size && task_options.size);
+	(void)mutex;
+	(void)cond;
+	return !(options.size && task_options.size && sem.count == 3 &&
+		 wait.count == 3 && channel.capacity == 3 && direct.size);
 }'
 
 for bits in 64 32; do

@@ -35,11 +35,15 @@ MODULE_PARM_DESC(tasks_max, "most tasks in one group (default 1048576)");
 /* A call whatever the size of its structure, which may grow. */
 #define COOP_CALL(cmd)		((cmd) & ~IOCSIZE_MASK)
 
-static int coop_copy_in(void *to, size_t size, size_t size_v1,
-			unsigned int cmd, const void __user *from)
+/* The size is nearly always ours; with that known, the copy is a few moves. */
+static __always_inline int coop_copy_in(void *to, size_t size, size_t size_v1,
+					unsigned int cmd,
+					const void __user *from)
 {
 	size_t usize = _IOC_SIZE(cmd);
 
+	if (usize == size)
+		return copy_from_user(to, from, size) ? -EFAULT : 0;
 	if (usize < size_v1)
 		return -EINVAL;
 	return copy_struct_from_user(to, size, from, usize);
@@ -183,19 +187,6 @@ static long coop_wait_or_restart(struct coop_task *me, struct file *file,
 	return ret;
 }
 
-/* Most calls do not wait, and are spared the larger part of the copy. */
-static int coop_copy_in_switch(struct coop_switch *to, unsigned int cmd,
-			       const void __user *from)
-{
-	if (_IOC_SIZE(cmd) == sizeof(*to)) {
-		if (copy_from_user(to, from, COOP_SWITCH_SIZE_V1))
-			return -EFAULT;
-		if (!to->flags)
-			return 0;
-	}
-	return coop_copy_in(to, sizeof(*to), COOP_SWITCH_SIZE_V1, cmd, from);
-}
-
 static long coop_ioctl_switch(struct file *file, unsigned int cmd,
 			      unsigned long arg)
 {
@@ -205,7 +196,8 @@ static long coop_ioctl_switch(struct file *file, unsigned int cmd,
 
 	if (!me)
 		return -EPERM;
-	ret = coop_copy_in_switch(&to, cmd, (const void __user *)arg);
+	ret = coop_copy_in(&to, sizeof(to), COOP_SWITCH_SIZE_V1, cmd,
+			   (const void __user *)arg);
 	if (!ret && to.flags & ~COOP_SWITCH_WAIT)
 		ret = -EINVAL;
 	if (!ret && !to.task)

@@ -184,7 +184,6 @@ static int coop_wait_arm(struct coop_await *await, struct coop_task *me,
 	await->timed = false;
 	await->entries = NULL;
 	await->table._qproc = NULL;
-	atomic_set(&me->ended, 0);
 	if (wait->flags & COOP_WAIT_FD) {
 		await->file = fget(wait->fd);
 		if (!await->file)
@@ -258,6 +257,10 @@ long coop_wait(struct coop_task *me, struct file *self,
 	struct coop_await await;
 	long ret;
 
+	atomic_set(&me->ended, 0);
+	/* For a wake alone there is nothing to arm. */
+	if (!(wait->flags & (COOP_WAIT_FD | COOP_WAIT_DEADLINE)))
+		return coop_turn_wait(me, wait, call);
 	ret = coop_wait_arm(&await, me, self, wait);
 	if (!ret)
 		ret = coop_wait_armed(&await, wait, call);

@@ -148,15 +148,21 @@ static enum hrtimer_restart coop_wait_expired(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/* The caller's clock may have an offset, if it is in a time namespace. */
+/*
+ * The caller's clock may have an offset, if it is in a time namespace. What is
+ * too late for the host's clock never comes.
+ */
 static ktime_t coop_wait_deadline(const struct coop_wait *wait)
 {
 	struct timespec64 offset = {};
-	s64 deadline = min_t(u64, wait->deadline, KTIME_MAX);
+	u64 deadline = wait->deadline;
+	s64 ahead;
 
 	timens_add_monotonic(&offset);
-	return deadline == KTIME_MAX ? KTIME_MAX :
-		ktime_sub_ns(deadline, timespec64_to_ns(&offset));
+	ahead = timespec64_to_ns(&offset);
+	if (deadline >= KTIME_MAX || (s64)deadline > KTIME_MAX + min(ahead, 0LL))
+		return KTIME_MAX;
+	return deadline - ahead;
 }
 
 static void coop_wait_start_timer(struct coop_await *await,

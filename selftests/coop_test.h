@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -40,6 +41,16 @@ static inline int hand_over(int fd, int task)
 	return ioctl(fd, COOP_IOC_SWITCH, &to);
 }
 
+/* A wait that is told as its fields: for_fd(fd, POLLIN), for_wake(). */
+#define for_fd(what, which)	((struct coop_wait){		\
+	.flags = COOP_WAIT_FD, .fd = what, .events = which })
+#define for_wake()		((struct coop_wait){ .flags = COOP_WAIT_WAKE })
+#define for_deadline(when)	((struct coop_wait){		\
+	.flags = COOP_WAIT_DEADLINE, .deadline = when })
+
+/* What a wait returns that was ended by these events of its descriptor. */
+#define ended_by(events)	(COOP_WAIT_FD | (events) << 16)
+
 static inline int wait_for(int fd, struct coop_wait wait)
 {
 	return ioctl(fd, COOP_IOC_WAIT, &wait);
@@ -47,13 +58,12 @@ static inline int wait_for(int fd, struct coop_wait wait)
 
 static inline int wait_fd(int fd, int what, unsigned int events)
 {
-	return wait_for(fd, (struct coop_wait){
-		.flags = COOP_WAIT_FD, .fd = what, .events = events });
+	return wait_for(fd, for_fd(what, events));
 }
 
 static inline int wait_wake(int fd)
 {
-	return wait_for(fd, (struct coop_wait){ .flags = COOP_WAIT_WAKE });
+	return wait_for(fd, for_wake());
 }
 
 static inline int wake(int fd, int task)
@@ -125,6 +135,28 @@ static inline bool wait_count(int fd, size_t counter, unsigned int wanted)
 #define wait_waiting(fd, n) wait_count(fd, offsetof(struct coop_stat, waiting), n)
 #define wait_tasks(fd, n) wait_count(fd, offsetof(struct coop_stat, tasks), n)
 
+static inline bool wait_state(int fd, int task, unsigned int state)
+{
+	struct coop_stat stat;
+
+	for (int i = 0; i < 60000; i++, usleep(1000))
+		if (!get_stat(fd, task, &stat) && stat.state == state)
+			return true;
+	return false;
+}
+
+/* Until a task has begun to wait that often; a restart counts, too. */
+static inline bool wait_waits(int fd, int task, unsigned int waits)
+{
+	struct coop_stat stat;
+
+	for (int i = 0; i < 60000; i++, usleep(1000))
+		if (!get_stat(fd, task, &stat) && stat.waits == waits &&
+		    stat.state == COOP_TASK_WAITING)
+			return true;
+	return false;
+}
+
 /* Memory that is zero and stays shared after fork(). */
 static inline void *map_shared(size_t size)
 {
@@ -189,6 +221,47 @@ static inline int start(pthread_t *thread, void *(*run)(void *), void *arg)
 	return ret;
 }
 
+#define WAITS_MOST	3
+
+/*
+ * A task beside the test's own that waits as it is told, once for each wait
+ * that has flags, and leaves. Before the first it hands its turn to call.
+ */
+struct waiter {
+	pthread_t thread;
+	int fd, call;
+	struct coop_wait waits[WAITS_MOST];
+	atomic_int id, tid, done, ended[WAITS_MOST];
+};
+
+static inline void *wait_as_told(void *arg)
+{
+	struct waiter *me = arg;
+	int ended;
+
+	me->tid = gettid();
+	me->id = join(me->fd);
+	for (int i = 0; i < WAITS_MOST && me->waits[i].flags; i++) {
+		if (me->call && !i)
+			ended = call_and_wait(me->fd, me->call, me->waits[i]);
+		else
+			ended = wait_for(me->fd, me->waits[i]);
+		me->ended[i] = ended < 0 ? -errno : ended;
+		me->done++;
+	}
+	leave(me->fd);
+	return NULL;
+}
+
+static inline void start_waiter(struct waiter *waiter, int fd,
+				struct coop_wait wait)
+{
+	waiter->fd = fd;
+	waiter->waits[0] = wait;
+	if (start(&waiter->thread, wait_as_told, waiter))
+		abort();
+}
+
 /* Never -1, which kill() would take for everybody. */
 static inline pid_t fork_child(void)
 {
@@ -197,6 +270,20 @@ static inline pid_t fork_child(void)
 	if (child < 0)
 		abort();
 	return child;
+}
+
+/* The text of /proc/self/fdinfo has this line. */
+static inline bool fdinfo_has(int fd, const char *line)
+{
+	char path[64], text[1024] = "";
+	int fdinfo;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	fdinfo = open(path, O_RDONLY);
+	if (fdinfo < 0 || read(fdinfo, text, sizeof(text) - 1) <= 0)
+		abort();
+	close(fdinfo);
+	return strstr(text, line);
 }
 
 static inline void pin_to_one_cpu(void)

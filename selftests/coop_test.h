@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include <linux/coop.h>
+#include <linux/perf_event.h>
 
 #include "kselftest_harness.h"
 
@@ -293,6 +294,19 @@ static inline void pin_to_one_cpu(void)
 	CPU_ZERO(&cpus);
 	CPU_SET(0, &cpus);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/* Counts every context switch of CPU 0, once it is enabled. */
+static inline int count_context_switches(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CONTEXT_SWITCHES,
+		.disabled = 1,
+	};
+
+	return syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0);
 }
 
 #define REQUIRE_COOP()						\

@@ -2,8 +2,6 @@
 /* P1 exclusive, P2, P4 fair: who runs, in which order, and never two. */
 #include "coop_test.h"
 
-#include <linux/perf_event.h>
-
 #define MOST_TASKS 1000
 
 static struct {
@@ -170,19 +168,6 @@ TEST_F(order, nobody_ready_returns_at_once)
 	EXPECT_EQ(0, yield(shared.fd));
 	ASSERT_EQ(0, get_stat(shared.fd, 0, &stat));
 	EXPECT_EQ(1, stat.switches);
-}
-
-/* Counts every context switch of CPU 0, once it is enabled. */
-static int count_context_switches(void)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_CONTEXT_SWITCHES,
-		.disabled = 1,
-	};
-
-	return syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0);
 }
 
 static void *yield_many(void *arg)

@@ -224,6 +224,9 @@ static inline int start(pthread_t *thread, void *(*run)(void *), void *arg)
 
 #define WAITS_MOST	3
 
+/* In which order waiters' first waits end. */
+static atomic_int places;
+
 /*
  * A task beside the test's own that waits as it is told, once for each wait
  * that has flags, and leaves. Before the first it hands its turn to call.
@@ -232,7 +235,7 @@ struct waiter {
 	pthread_t thread;
 	int fd, call;
 	struct coop_wait waits[WAITS_MOST];
-	atomic_int id, tid, done, ended[WAITS_MOST];
+	atomic_int id, tid, done, place, ended[WAITS_MOST];
 };
 
 static inline void *wait_as_told(void *arg)
@@ -248,6 +251,8 @@ static inline void *wait_as_told(void *arg)
 		else
 			ended = wait_for(me->fd, me->waits[i]);
 		me->ended[i] = ended < 0 ? -errno : ended;
+		if (!i)
+			me->place = ++places;
 		me->done++;
 	}
 	leave(me->fd);

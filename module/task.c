@@ -267,7 +267,7 @@ long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg)
  * @arg: and its argument
  * @ret: what it returns
  *
- * A restarted call that now fails has not asked for a turn yet.
+ * A restarted call that now fails is over, and has not asked for a turn yet.
  *
  * Return: @ret, or -ERESTARTNOINTR.
  */
@@ -277,10 +277,13 @@ long coop_task_end(struct coop_task *me, unsigned int cmd, unsigned long arg,
 	if (ret == -ERESTARTNOINTR) {
 		me->cut = cmd;
 		me->cut_arg = arg;
-	} else if (ret < 0 && READ_ONCE(me->state) == COOP_TASK_OUT &&
-		   coop_turn_return(me)) {
+	} else if (ret < 0) {
+		if (coop_task_again(me, cmd, arg))
+			me->cut = 0;
 		/* It will fail again. */
-		ret = -ERESTARTNOINTR;
+		if (READ_ONCE(me->state) == COOP_TASK_OUT &&
+		    coop_turn_return(me))
+			ret = -ERESTARTNOINTR;
 	}
 	return ret;
 }

@@ -86,6 +86,15 @@ static int drain(struct ends *ends)
 	return 0;
 }
 
+/* The one for writers is the second. */
+static int open_full_fifo(struct ends *ends)
+{
+	int ret = open_fifo(ends);
+
+	fill(ends->fd);
+	return ret;
+}
+
 static int open_full_pipe(struct ends *ends)
 {
 	int fds[2], ret = pipe(fds);
@@ -96,7 +105,6 @@ static int open_full_pipe(struct ends *ends)
 	return ret;
 }
 
-/* Another queue than for reading: that of the receiver. */
 static int open_full_datagram(struct ends *ends)
 {
 	int ret = open_datagram(ends);
@@ -285,6 +293,7 @@ FIXTURE_VARIANT(kind) {
 KIND(pipe, open_pipe, write_byte, POLLIN);
 KIND(full_pipe, open_full_pipe, drain, POLLOUT);
 KIND(fifo_for_both, open_fifo, write_byte, POLLIN);
+KIND(full_fifo_for_both, open_full_fifo, drain, POLLOUT);
 KIND(unix_stream, open_stream, write_byte, POLLIN);
 KIND(unix_datagram, open_datagram, write_byte, POLLIN);
 KIND(full_unix_datagram, open_full_datagram, drain, POLLOUT);

@@ -83,6 +83,8 @@ static inline int call_and_wait(int fd, int task, struct coop_wait wait)
 	return ioctl(fd, COOP_IOC_SWITCH, &to);
 }
 
+#define MS	1000000ULL
+
 /* Nanoseconds of CLOCK_MONOTONIC. */
 static inline __u64 now(void)
 {
@@ -266,6 +268,28 @@ static inline void start_waiter(struct waiter *waiter, int fd,
 	waiter->waits[0] = wait;
 	if (start(&waiter->thread, wait_as_told, waiter))
 		abort();
+}
+
+/*
+ * Start one that waits, and take the turn it gives up before its deadline comes.
+ * If that was too slow, with a later one.
+ */
+static inline void wait_beside_us(struct waiter *waiter, int fd,
+				  struct coop_wait wait)
+{
+	for (__u64 ahead = 20 * MS; ; ahead *= 2) {
+		wait.deadline = now() + ahead;
+		start_waiter(waiter, fd, wait);
+		while (!waiter->id)
+			usleep(1000);
+		if (join(fd) <= 0)
+			abort();
+		if (!waiter->done)
+			return;
+		leave(fd);
+		pthread_join(waiter->thread, NULL);
+		waiter->id = waiter->done = 0;
+	}
 }
 
 /* Never -1, which kill() would take for everybody. */

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
-#define MS	1000000ULL
 #define ALL	(COOP_WAIT_FD | COOP_WAIT_DEADLINE | COOP_WAIT_WAKE)
 
 TEST_F(group, ready_at_once_keeps_the_turn)
@@ -41,27 +40,6 @@ TEST_F(group, deadline)
 	}
 	EXPECT_EQ(1, stat.waits);
 	EXPECT_EQ(2, stat.switches);
-}
-
-/*
- * Start one that waits, and take the turn it gives up before its deadline comes.
- * If that was too slow, with a later one.
- */
-static void wait_beside_us(struct waiter *waiter, int fd, struct coop_wait wait)
-{
-	for (__u64 ahead = 20 * MS; ; ahead *= 2) {
-		wait.deadline = now() + ahead;
-		start_waiter(waiter, fd, wait);
-		while (!waiter->id)
-			usleep(1000);
-		if (join(fd) <= 0)
-			abort();
-		if (!waiter->done)
-			return;
-		leave(fd);
-		pthread_join(waiter->thread, NULL);
-		waiter->id = waiter->done = 0;
-	}
 }
 
 /* The deadline only makes the task READY. */

@@ -36,14 +36,14 @@ FIXTURE_TEARDOWN(call)
 		ASSERT_TRUE(wait_waiting(self->fd, 1));			\
 	} while (0)
 
-/* The caller, then the bystander; nr are READY before them. */
-#define SET_UP_CALL(task, nr, wait)					\
+/* The caller, then the bystander. */
+#define SET_UP_CALL(task, wait)						\
 	do {								\
 		self->caller.call = task;				\
 		start_waiter(&self->caller, self->fd, wait);		\
-		ASSERT_TRUE(wait_ready(self->fd, nr + 1));		\
+		ASSERT_TRUE(wait_ready(self->fd, 1));		\
 		start_waiter(&self->bystander, self->fd, for_deadline(0)); \
-		ASSERT_TRUE(wait_ready(self->fd, nr + 2));		\
+		ASSERT_TRUE(wait_ready(self->fd, 2));		\
 	} while (0)
 
 #define JOIN_CALL()							\
@@ -57,7 +57,7 @@ TEST_F(call, of_one_that_waits_for_a_wake)
 {
 	START_CALLED(for_wake());
 	ASSERT_LT(0, join(self->fd));
-	SET_UP_CALL(self->called.id, 0, for_wake());
+	SET_UP_CALL(self->called.id, for_wake());
 	ASSERT_EQ(0, leave(self->fd));
 	pthread_join(self->called.thread, NULL);
 	EXPECT_EQ(COOP_WAIT_WAKE, self->called.ended[0]);
@@ -80,7 +80,7 @@ TEST_F(call, of_one_that_is_ready)
 	int me = join(self->fd);
 
 	ASSERT_LT(0, me);
-	SET_UP_CALL(me + 3, 0, for_wake());
+	SET_UP_CALL(me + 3, for_wake());
 	start_waiter(&self->called, self->fd, for_wake());
 	ASSERT_TRUE(wait_ready(self->fd, 3));
 	ASSERT_EQ(0, leave(self->fd));
@@ -99,7 +99,7 @@ TEST_F(call, of_one_that_waits_for_something_else)
 {
 	START_CALLED(for_fd(self->event, POLLIN));
 	ASSERT_LT(0, join(self->fd));
-	SET_UP_CALL(self->called.id, 0, for_wake());
+	SET_UP_CALL(self->called.id, for_wake());
 	ASSERT_EQ(0, leave(self->fd));
 	pthread_join(self->bystander.thread, NULL);
 	ASSERT_TRUE(wait_waiting(self->fd, 2));
@@ -121,7 +121,7 @@ TEST_F(call, with_the_reply_already_there)
 
 	START_CALLED(for_wake());
 	me = join(self->fd);
-	SET_UP_CALL(self->called.id, 0, for_wake());
+	SET_UP_CALL(self->called.id, for_wake());
 	self->caller.waits[1] = self->called.waits[1];
 	/* The reply is a permit. */
 	ASSERT_EQ(0, wake(self->fd, me + 1));
@@ -143,7 +143,7 @@ TEST_F(call, with_an_event_already_there)
 	ASSERT_EQ(0, eventfd_write(self->event, 1));
 	START_CALLED(for_wake());
 	ASSERT_LT(0, join(self->fd));
-	SET_UP_CALL(self->called.id, 0, for_fd(self->event, POLLIN));
+	SET_UP_CALL(self->called.id, for_fd(self->event, POLLIN));
 	ASSERT_EQ(0, leave(self->fd));
 	JOIN_CALL();
 	EXPECT_EQ(ended_by(POLLIN), self->caller.ended[0]);
@@ -155,7 +155,7 @@ TEST_F(call, with_a_deadline_that_has_passed)
 {
 	START_CALLED(for_wake());
 	ASSERT_LT(0, join(self->fd));
-	SET_UP_CALL(self->called.id, 0, for_deadline(0));
+	SET_UP_CALL(self->called.id, for_deadline(0));
 	ASSERT_EQ(0, leave(self->fd));
 	JOIN_CALL();
 	EXPECT_EQ(COOP_WAIT_DEADLINE, self->caller.ended[0]);
@@ -171,7 +171,7 @@ TEST_F(call, until_a_deadline)
 	wait.flags |= COOP_WAIT_WAKE;
 	START_CALLED(for_wake());
 	ASSERT_LT(0, join(self->fd));
-	SET_UP_CALL(self->called.id, 0, wait);
+	SET_UP_CALL(self->called.id, wait);
 	ASSERT_EQ(0, leave(self->fd));
 	JOIN_CALL();
 	EXPECT_EQ(COOP_WAIT_DEADLINE, self->caller.ended[0]);

@@ -141,29 +141,36 @@ FIXTURE_TEARDOWN(asleep)
 	close(self->fd);
 }
 
+/* As the variant says. A deadline does it by itself. */
+static int make_ready(struct waiter *waiter, int fd, struct coop_wait wait)
+{
+	switch (wait.flags) {
+	case COOP_WAIT_WAKE:
+		return wake(fd, waiter->id);
+	case COOP_WAIT_FD:
+		return eventfd_write(wait.fd, 1);
+	case 0:
+		start_waiter(waiter, fd, for_deadline(0));
+	}
+	return 0;
+}
+
 TEST_F(asleep, in_poll)
 {
 	struct coop_wait wait = { .flags = variant->flags, .fd = self->event,
 		.events = POLLIN };
 
-	if (variant->flags) {
+	if (variant->flags)
 		wait_beside_us(&self->waiter, self->fd, wait);
-	} else {
-		ASSERT_LT(0, join(self->fd));
-	}
+	else if (join(self->fd) <= 0)
+		abort();
 	ASSERT_EQ(0, start(&self->poller.thread, poll_for_ready, &self->poller));
-	/* A deadline comes by itself, perhaps before it sleeps. */
+	/* A deadline may come before that. */
 	if (variant->flags != COOP_WAIT_DEADLINE) {
 		ASSERT_TRUE(wait_asleep(&self->poller));
 		EXPECT_EQ(0, self->poller.done);
 	}
-	if (variant->flags == COOP_WAIT_WAKE) {
-		ASSERT_EQ(0, wake(self->fd, self->waiter.id));
-	} else if (variant->flags == COOP_WAIT_FD) {
-		ASSERT_EQ(0, eventfd_write(self->event, 1));
-	} else if (!variant->flags) {
-		start_waiter(&self->waiter, self->fd, for_deadline(0));
-	}
+	ASSERT_EQ(0, make_ready(&self->waiter, self->fd, wait));
 	pthread_join(self->poller.thread, NULL);
 	EXPECT_EQ(POLLIN, self->poller.ended[0]);
 	ASSERT_TRUE(wait_ready(self->fd, 1));

@@ -300,8 +300,9 @@ struct coop_stat {
  * With COOP_SWITCH_WAIT the named task is woken, too (see COOP_IOC_WAKE). It
  * runs next if it is READY or a wake ends its wait; if it can do neither now,
  * it has a permit, and the turn goes to READY's head. The caller waits as by
- * COOP_IOC_WAIT and the call returns what that returns; if what it waits for
- * has happened already, it goes to READY's tail instead.
+ * COOP_IOC_WAIT and the call returns what that returns. If what it waits for
+ * has happened already, it goes to READY's tail while the named task runs, and
+ * keeps its turn if that cannot run now.
  *
  *	EBUSY	that task is not READY (without COOP_SWITCH_WAIT): it has a
  *		turn already, it waits, or a signal has cut its wait short
@@ -328,7 +329,8 @@ struct coop_stat {
  * The task is WAITING until one of what struct coop_wait names has happened,
  * then READY, and the call returns when it has a turn again: COOP_WAIT_* bits
  * of what has happened, and COOP_WAIT_EVENTS() of it. If something has happened
- * already, it returns at once and the turn is kept. Events of the descriptor
+ * already, it returns at once and the turn is kept; events that are there come
+ * alone then, and a permit is left for the next wait. Events of the descriptor
  * are looked at as the call returns, so they are true of that moment; a file
  * that poll(2) calls always ready is so here. The open file is held: to
  * close its descriptor meanwhile does not end the wait.

@@ -8,231 +8,7 @@
  * The test's own process is the director: no task, it kills, replaces and
  * signals the others, whose threads are tasks and do anything a task may do.
  */
-#include "coop_test.h"
-
-#include <time.h>
-
-enum { PROCESSES = 6, THREADS = 4, MOST_TURNS = 3 };
-
-/*
- * One word for each turn names the thread that has it. A thread with a turn
- * claims a word that is free, or whose process is doomed: it is about to be
- * killed or to exec, and may have died with the turn. While turns are
- * exclusive there is such a word, and nobody else takes it until it is freed.
- */
-static struct arena {
-	int fd, turns, flags;
-	atomic_int holders[MOST_TURNS];
-	/* Of each process, its first generation that is not doomed. */
-	atomic_int alive[PROCESSES];
-	atomic_int tids[PROCESSES * THREADS], ids[PROCESSES * THREADS];
-	atomic_int broken, finished;
-	atomic_long turns_taken, handled;
-	atomic_int forks, execs, thread_deaths, kills, signals;
-} *arena;
-
-/* A thread: its name, the place of its name, and what makes it random. */
-struct actor {
-	int name, slot;
-	unsigned int seed;
-	atomic_int *word;
-};
-
-/* Names are above 0, and are not used again by those that come later. */
-static int name_of(int slot, int generation)
-{
-	return 1 + slot + generation * PROCESSES * THREADS;
-}
-
-static int generation_of(int name)
-{
-	return (name - 1) / (PROCESSES * THREADS);
-}
-
-static void doom(int process, int generation)
-{
-	arena->alive[process] = generation + 1;
-}
-
-static bool is_doomed(int name)
-{
-	int slot = (name - 1) % (PROCESSES * THREADS);
-
-	return generation_of(name) < arena->alive[slot / THREADS];
-}
-
-static void complain(const char *what, int error)
-{
-	dprintf(STDERR_FILENO, "# wrong: %s%s%s\n", what, error ? ": " : "",
-		error ? strerror(error) : "");
-	arena->broken++;
-}
-
-static unsigned int draw(struct actor *actor, unsigned int below)
-{
-	return rand_r(&actor->seed) / 7 % below;
-}
-
-static void enter(struct actor *actor)
-{
-	arena->turns_taken++;
-	/* Where blocks hand turns back, another task may run between any lines. */
-	if (!(arena->flags & COOP_GROUP_ATOMIC))
-		return;
-	for (int i = 0; i < arena->turns; i++) {
-		int holder = arena->holders[i];
-
-		if (holder && !is_doomed(holder))
-			continue;
-		actor->word = &arena->holders[i];
-		if (atomic_compare_exchange_strong(actor->word, &holder,
-						   actor->name))
-			return;
-	}
-	actor->word = NULL;
-	complain("more tasks run than there are turns", 0);
-}
-
-static void pass(struct actor *actor)
-{
-	int holder = actor->name;
-
-	for (volatile int work = draw(actor, 200); work; work--)
-		;
-	if (actor->word &&
-	    !atomic_compare_exchange_strong(actor->word, &holder, 0) &&
-	    !is_doomed(actor->name))
-		complain("another task ran in this one's turn", 0);
-}
-
-static void become_task(struct actor *actor)
-{
-	int id = join(arena->fd);
-
-	if (id <= 0)
-		complain("join", errno);
-	arena->ids[actor->slot] = id;
-	enter(actor);
-}
-
-static void do_yield(struct actor *actor)
-{
-	pass(actor);
-	if (yield(arena->fd))
-		complain("yield", errno);
-	enter(actor);
-}
-
-static void do_hand_over(struct actor *actor)
-{
-	int to = arena->ids[draw(actor, PROCESSES * THREADS)];
-
-	pass(actor);
-	if (hand_over(arena->fd, to) && errno != ESRCH && errno != EBUSY &&
-	    errno != EDEADLK)
-		complain("hand over", errno);
-	enter(actor);
-}
-
-static void do_leave(struct actor *actor)
-{
-	pass(actor);
-	if (leave(arena->fd))
-		complain("leave", errno);
-	if (draw(actor, 2))
-		usleep(draw(actor, 500));
-	become_task(actor);
-}
-
-static void do_stat(struct actor *actor)
-{
-	int task = arena->ids[draw(actor, PROCESSES * THREADS)];
-	struct coop_stat stat;
-
-	if (get_stat(arena->fd, task, &stat) && errno != ESRCH)
-		complain("stat", errno);
-}
-
-static void do_signal(struct actor *actor)
-{
-	int to = actor->slot / THREADS * THREADS + draw(actor, THREADS);
-
-	arena->signals++;
-	syscall(SYS_tgkill, getpid(), arena->tids[to], SIGUSR1);
-}
-
-/* The child of a task is none. */
-static void do_fork(struct actor *actor)
-{
-	pid_t child = fork();
-
-	if (!child) {
-		if (yield(arena->fd) != -1 || errno != EPERM)
-			complain("yield after fork", errno);
-		_exit(0);
-	}
-	arena->forks += child > 0;
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
-/* The whole process is gone, and the director starts another one. */
-static void do_exec(struct actor *actor)
-{
-	arena->execs++;
-	doom(actor->slot / THREADS, generation_of(actor->name));
-	execl("/bin/true", "true", NULL);
-	complain("exec", errno);
-}
-
-static void *act(void *arg);
-
-/* The thread dies as a task with a turn; another one takes its place. */
-static void *do_die(struct actor *actor)
-{
-	pthread_t thread;
-	int error;
-
-	arena->thread_deaths++;
-	pass(actor);
-	error = start(&thread, act, actor);
-	if (!error)
-		pthread_detach(thread);
-	/* While another thread execs, the kernel starts none. */
-	else if (!is_doomed(actor->name))
-		complain("start a thread", error);
-	return NULL;
-}
-
-static void *act(void *arg)
-{
-	struct actor *actor = arg;
-
-	arena->tids[actor->slot] = syscall(SYS_gettid);
-	become_task(actor);
-	for (;;) {
-		unsigned int what = draw(actor, 1000);
-
-		if (what < 600)
-			do_yield(actor);
-		else if (what < 750)
-			do_hand_over(actor);
-		else if (what < 820)
-			do_stat(actor);
-		else if (what < 870)
-			do_leave(actor);
-		else if (what < 890)
-			usleep(draw(actor, 500));
-		else if (what < 960)
-			do_signal(actor);
-		else if (what < 980)
-			do_fork(actor);
-		else if (what < 982)
-			do_exec(actor);
-		else
-			return do_die(actor);
-	}
-}
+#include "stress.h"
 
 static pid_t start_process(int process, unsigned int seed)
 {
@@ -256,17 +32,17 @@ static pid_t start_process(int process, unsigned int seed)
 		pause();
 }
 
-/* A READY task must not stay beside a free turn. */
+/* STAT looks with the lock held, so once is enough. */
 static void *watch(void *arg)
 {
 	struct coop_stat stat;
-	int looks = 0;
 
 	for (; !arena->finished; usleep(1000)) {
 		get_stat(arena->fd, 0, &stat);
-		looks = stat.ready && stat.running < stat.turns ? looks + 1 : 0;
-		if (looks == 3)
+		if (stat.ready && stat.running < stat.turns)
 			complain("a task is READY beside a free turn", 0);
+		if (stat.ready + stat.running + stat.waiting > stat.tasks)
+			complain("more tasks are counted than there are", 0);
 	}
 	return NULL;
 }
@@ -286,6 +62,14 @@ static void kill_process(int process, int generation, pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+static void stop_a_while(struct actor *director, pid_t pid)
+{
+	arena->stops++;
+	kill(pid, SIGSTOP);
+	usleep(draw(director, 2000));
+	kill(pid, SIGCONT);
+}
+
 /* Returns true if the process has come to its end. */
 static bool bother(struct actor *director, int process, int generation, pid_t pid)
 {
@@ -302,6 +86,9 @@ static bool bother(struct actor *director, int process, int generation, pid_t pi
 		doom(process, generation);
 		return true;
 	}
+	if (!draw(director, 10))
+		stop_a_while(director, pid);
+	wake(arena->fd, any_id(director));
 	arena->signals++;
 	syscall(SYS_tgkill, pid, arena->tids[slot], SIGUSR1);
 	return false;
@@ -361,13 +148,36 @@ FIXTURE(stress) {
 };
 
 FIXTURE_VARIANT(stress) {
-	int turns, flags;
+	struct coop_setup setup;
 };
 
-FIXTURE_VARIANT_ADD(stress, turns_1_atomic) { 1, COOP_GROUP_ATOMIC };
-FIXTURE_VARIANT_ADD(stress, turns_3_atomic) { MOST_TURNS, COOP_GROUP_ATOMIC };
-FIXTURE_VARIANT_ADD(stress, turns_1) { 1, 0 };
-FIXTURE_VARIANT_ADD(stress, turns_3) { MOST_TURNS, 0 };
+FIXTURE_VARIANT_ADD(stress, turns_1_atomic) {
+	{ 1, COOP_GROUP_ATOMIC, COOP_BUDGET_MIN } };
+FIXTURE_VARIANT_ADD(stress, turns_3_atomic) {
+	{ MOST_TURNS, COOP_GROUP_ATOMIC } };
+FIXTURE_VARIANT_ADD(stress, turns_1) { { 1, 0 } };
+FIXTURE_VARIANT_ADD(stress, turns_3) { { MOST_TURNS, 0, COOP_BUDGET_MIN } };
+FIXTURE_VARIANT_ADD(stress, turns_1_preempt) {
+	{ 1, COOP_GROUP_PREEMPT, COOP_BUDGET_MIN } };
+FIXTURE_VARIANT_ADD(stress, turns_3_preempt) {
+	{ MOST_TURNS, COOP_GROUP_PREEMPT, COOP_BUDGET_MIN } };
+
+static bool set_up_arena(const struct coop_setup *setup)
+{
+	struct coop_info info;
+
+	arena = map_shared(sizeof(*arena));
+	arena->turns = setup->turns;
+	arena->flags = setup->flags;
+	arena->fd = open("/dev/coop", O_RDWR | O_CLOEXEC);
+	arena->other = open_group(1);
+	arena->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (arena->fd < 0 || arena->other < 0 || arena->event < 0 ||
+	    ioctl(arena->fd, COOP_IOC_INFO, &info))
+		return false;
+	arena->strict = !!(info.features & COOP_FEATURE_STRICT);
+	return !ioctl(arena->fd, COOP_IOC_SETUP, setup);
+}
 
 FIXTURE_SETUP(stress)
 {
@@ -375,16 +185,14 @@ FIXTURE_SETUP(stress)
 
 	REQUIRE_COOP();
 	sigaction(SIGUSR1, &action, NULL);
-	arena = map_shared(sizeof(*arena));
-	arena->turns = variant->turns;
-	arena->flags = variant->flags;
-	arena->fd = open_group_with(variant->turns, variant->flags);
-	ASSERT_LE(0, arena->fd);
+	ASSERT_TRUE(set_up_arena(&variant->setup));
 	ASSERT_EQ(0, start(&self->watchdog, watch, NULL));
 }
 
 FIXTURE_TEARDOWN(stress)
 {
+	close(arena->event);
+	close(arena->other);
 	close(arena->fd);
 	munmap(arena, sizeof(*arena));
 }
@@ -402,10 +210,13 @@ TEST_F_TIMEOUT(stress, of_everything, 24 * 3600)
 	TH_LOG("%ld turns, %ld of %d signals handled, %d forks, %d execs",
 	       arena->turns_taken, arena->handled, arena->signals,
 	       arena->forks, arena->execs);
-	TH_LOG("%d processes killed, %d threads ended as tasks", arena->kills,
-	       arena->thread_deaths);
+	TH_LOG("%d processes killed, %d stopped, %d threads ended as tasks",
+	       arena->kills, arena->stops, arena->thread_deaths);
+	TH_LOG("%ld waits ended, %ld calls refused, %ld looks for others",
+	       arena->waits, arena->refused, arena->looks);
 	EXPECT_LT(0, arena->turns_taken);
 	EXPECT_TRUE(wait_tasks(arena->fd, 0));
+	EXPECT_TRUE(wait_tasks(arena->other, 0));
 	arena->finished = 1;
 	pthread_join(self->watchdog, NULL);
 	EXPECT_LT(0, join(arena->fd));
@@ -414,7 +225,7 @@ TEST_F_TIMEOUT(stress, of_everything, 24 * 3600)
 	ASSERT_EQ(0, get_stat(arena->fd, 0, &stat));
 	EXPECT_EQ(1, stat.tasks);
 	EXPECT_EQ(1, stat.running);
-	EXPECT_EQ(0, stat.ready);
+	EXPECT_EQ(0, stat.ready + stat.waiting);
 	EXPECT_EQ(0, leave(arena->fd));
 	EXPECT_EQ(0, arena->broken);
 }

@@ -89,12 +89,56 @@ TEST_F(group, turns_and_flags)
 	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_SETUP, &setup));
 	setup.turns = COOP_TURNS_MAX;
 	EXPECT_EQ(0, ioctl(self->fd, COOP_IOC_SETUP, &setup));
-	setup.flags = COOP_GROUP_ATOMIC << 1;
+	setup.flags = COOP_GROUP_PREEMPT << 1;
 	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_SETUP, &setup));
 	EXPECT_ERRNO(EFAULT, ioctl(self->fd, COOP_IOC_SETUP, NULL));
 	setup.flags = 0;
 	ASSERT_LT(0, join(self->fd));
 	EXPECT_ERRNO(EBUSY, ioctl(self->fd, COOP_IOC_SETUP, &setup));
+}
+
+/* Each is wrong in one way only, and would end at once were it let pass. */
+TEST_F(group, arguments_of_waits_and_wakes)
+{
+	const struct coop_wait good = {
+		.flags = COOP_WAIT_DEADLINE, .deadline = 1 };
+	struct coop_wait wait = good;
+	struct coop_switch to = { .flags = 2, .wait = good };
+	struct coop_wake wake = {};
+	int id = join(self->fd);
+
+	ASSERT_LT(0, id);
+	EXPECT_EQ(COOP_WAIT_DEADLINE, wait_for(self->fd, wait));
+	wait.reserved = 1;
+	EXPECT_ERRNO(EINVAL, wait_for(self->fd, wait));
+	wait = good;
+	wait.flags |= 1U << 31;
+	EXPECT_ERRNO(EINVAL, wait_for(self->fd, wait));
+	wait.flags = 0;
+	EXPECT_ERRNO(EINVAL, wait_for(self->fd, wait));
+	wait.flags = COOP_WAIT_INTR;
+	EXPECT_ERRNO(EINVAL, wait_for(self->fd, wait));
+	wait = good;
+	wait.flags |= COOP_WAIT_FD;
+	wait.fd = -1;
+	EXPECT_ERRNO(EBADF, wait_for(self->fd, wait));
+	wait.fd = self->fd;
+	EXPECT_ERRNO(EINVAL, wait_for(self->fd, wait));
+	wait.fd = STDERR_FILENO;
+	wait.events = 1U << 31;
+	EXPECT_ERRNO(EINVAL, wait_for(self->fd, wait));
+	to.task = id;
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_SWITCH, &to));
+	to.flags = COOP_SWITCH_WAIT;
+	EXPECT_ERRNO(EDEADLK, ioctl(self->fd, COOP_IOC_SWITCH, &to));
+	to.task = id + 1;
+	EXPECT_ERRNO(ESRCH, ioctl(self->fd, COOP_IOC_SWITCH, &to));
+	wake.task = id;
+	wake.flags = 1;
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, COOP_IOC_WAKE, &wake));
+	wake.task = id + 1;
+	wake.flags = 0;
+	EXPECT_ERRNO(ESRCH, ioctl(self->fd, COOP_IOC_WAKE, &wake));
 }
 
 TEST_F(group, who_may_call)

@@ -291,12 +291,11 @@ TEST(a_storm_of_signals)
 	close(fd);
 }
 
-TEST(killed_as_it_loses_its_turn)
+TEST_F_TIMEOUT(group, killed_as_it_loses_its_turn, 120)
 {
 	int fd, status;
 	pid_t child;
 
-	REQUIRE_COOP();
 	fd = open_budget(1, COOP_GROUP_PREEMPT);
 	for (int i = 0; i < 50; i++) {
 		child = fork_child();

@@ -15,7 +15,7 @@ static void note_signal(int signal)
 
 struct waiter {
 	pthread_t thread;
-	int fd;
+	int fd, call;
 	struct coop_wait wait;
 	atomic_int id, done, ended;
 };
@@ -26,7 +26,10 @@ static void *wait_once(void *arg)
 	int ended;
 
 	waiter->id = join(waiter->fd);
-	ended = wait_for(waiter->fd, waiter->wait);
+	if (waiter->call)
+		ended = call_and_wait(waiter->fd, waiter->call, waiter->wait);
+	else
+		ended = wait_for(waiter->fd, waiter->wait);
 	waiter->ended = ended < 0 ? -errno : ended;
 	waiter->done = 1;
 	leave(waiter->fd);
@@ -110,6 +113,25 @@ TEST_F(cut, still_waits_for_the_wake)
 	ASSERT_EQ(0, get_stat(self->fd, 0, &stat));
 	EXPECT_EQ(0, stat.waiting);
 	EXPECT_EQ(1, stat.ready);
+	EXPECT_EQ(COOP_WAIT_WAKE, let_it_end(&self->waiter));
+}
+
+TEST_F(cut, calls_once)
+{
+	struct coop_stat stat;
+	int me = join(self->fd);
+
+	self->waiter.call = me;
+	self->waiter.wait.flags = COOP_WAIT_WAKE;
+	ASSERT_EQ(0, start(&self->waiter.thread, wait_once, &self->waiter));
+	ASSERT_TRUE(wait_ready(self->fd, 1));
+	ASSERT_EQ(0, yield(self->fd));
+	for (int i = 0; i < 10; i++)
+		signal_waiter(&self->waiter);
+	ASSERT_TRUE(wait_waiting(self->fd, 1));
+	ASSERT_EQ(0, get_stat(self->fd, me, &stat));
+	EXPECT_EQ(1, stat.wakes);
+	ASSERT_EQ(0, wake(self->fd, self->waiter.id));
 	EXPECT_EQ(COOP_WAIT_WAKE, let_it_end(&self->waiter));
 }
 

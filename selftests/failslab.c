@@ -240,14 +240,14 @@ FIXTURE_TEARDOWN(failslab)
 	close(self->fd);
 }
 
-TEST_F(failslab, open)
+TEST_F_TIMEOUT(failslab, open, 300)
 {
 	struct call call = { .make = make_open, .undo = undo_open };
 
 	EXPECT_LT(0, starve(&call));
 }
 
-TEST_F(failslab, set_up)
+TEST_F_TIMEOUT(failslab, set_up, 300)
 {
 	struct call call = { .make = make_setup, .fd = self->fd };
 
@@ -322,7 +322,7 @@ static int starve_wait(int fd, int what)
 	return starve(&call);
 }
 
-TEST_F(failslab, wait_for_a_fifo)
+TEST_F_TIMEOUT(failslab, wait_for_a_fifo, 300)
 {
 	char name[] = "/tmp/coop-XXXXXX", fifo[64];
 	struct coop_stat stat;
@@ -343,7 +343,7 @@ TEST_F(failslab, wait_for_a_fifo)
 	close(what);
 }
 
-TEST_F(failslab, wait_for_a_terminal)
+TEST_F_TIMEOUT(failslab, wait_for_a_terminal, 300)
 {
 	int ours, theirs;
 
@@ -355,7 +355,7 @@ TEST_F(failslab, wait_for_a_terminal)
 	close(theirs);
 }
 
-TEST_F(failslab, wait_for_a_socket)
+TEST_F_TIMEOUT(failslab, wait_for_a_socket, 300)
 {
 	int one[2];
 
@@ -368,7 +368,7 @@ TEST_F(failslab, wait_for_a_socket)
 }
 
 /* Who is called is not woken by a call that fails. */
-TEST_F(failslab, call_and_wait)
+TEST_F_TIMEOUT(failslab, call_and_wait, 300)
 {
 	struct call call = {
 		.make = make_call_and_wait, .fd = self->fd,
@@ -399,7 +399,7 @@ TEST_F(failslab, call_and_wait)
 	close(theirs);
 }
 
-TEST_F(failslab, epoll)
+TEST_F_TIMEOUT(failslab, epoll, 300)
 {
 	struct call call = {
 		.make = make_watch, .undo = undo_watch, .fd = self->fd,
@@ -410,7 +410,7 @@ TEST_F(failslab, epoll)
 	close(call.other);
 }
 
-TEST_F(failslab, fdinfo)
+TEST_F_TIMEOUT(failslab, fdinfo, 300)
 {
 	struct call call = { .make = make_look, .fd = self->fd };
 

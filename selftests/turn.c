@@ -46,7 +46,7 @@ FIXTURE_TEARDOWN(exclusive)
 	close(shared.fd);
 }
 
-TEST_F_TIMEOUT(exclusive, over_100000_yields, 120)
+TEST_F_TIMEOUT(exclusive, over_100000_yields, 600)
 {
 	struct coop_stat stat;
 

@@ -3,8 +3,9 @@
  * coopbench: what taking turns costs.
  *
  *	main.c		options; runs the operations asked for
- *	switch.c	operation "switch": a ring of tasks that take turns
- *	methods.c	the ways that tasks can take turns
+ *	ring.c		a ring of tasks that take turns
+ *	methods.c	operation "switch": the ways that tasks can take turns
+ *	brigade.c	operation "brigade": the ways that tasks can await a pipe
  *	create.c	operation "create"
  *	memory.c	operation "memory"
  *	stall.c		operation "stall": a server, one of whose requests blocks
@@ -83,8 +84,9 @@ struct bench_usage {
 	double bytes[BENCH_USAGE_PARTS];
 };
 
-/* switch.c, create.c, memory.c, stall.c: return 0, or 1 if something failed */
+/* One for each operation: return 0, or 1 if something failed */
 int bench_switch(const struct bench_options *options);
+int bench_brigade(const struct bench_options *options);
 int bench_create(const struct bench_options *options);
 int bench_memory(const struct bench_options *options);
 int bench_stall(const struct bench_options *options);
@@ -92,7 +94,7 @@ int bench_stall(const struct bench_options *options);
 /* stall.c: its methods' names by number; NULL after the last */
 const char *bench_stall_method(int number);
 
-/* switch.c */
+/* ring.c */
 void bench_raise_descriptor_limit(void);
 
 /* results.c */

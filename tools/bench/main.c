@@ -18,6 +18,7 @@ static const struct operation {
 	int (*measure)(const struct bench_options *options);
 } operations[] = {
 	{ "switch", "one task stops, another goes on", bench_switch },
+	{ "brigade", "a byte goes from task to task, each awaits it", bench_brigade },
 	{ "create", "a task is made, runs, ends and is waited for", bench_create },
 	{ "memory", "what an idle task holds", bench_memory },
 	{ "stall", "a request that blocks delays those that do not", bench_stall },
@@ -36,7 +37,7 @@ static const struct argp_option argp_options[] = {
 	{ "methods", 'm', "NAME,...", 0, "only these ways (see 'list')" },
 	{ "runs", 'r', "N", 0, "measured runs of each row (default 7)" },
 	{ "operations", 'n', "N", 0,
-	  "operations in a run (default: 20000 switches, 2000 creations; a tenth under icount; "
+	  "operations in a run (default: 20000 switches or hops, 2000 creations; a tenth under icount; "
 	  "300 requests of stall)" },
 	{ "placement", 'p', "WHERE", 0,
 	  "pinned (all tasks on one CPU), unpinned, or both (default)" },
@@ -52,7 +53,7 @@ static const struct argp_option argp_options[] = {
 static const char doc[] =
 	"Measures what tasks that take turns cost, at /dev/coop and by the means that "
 	"preempted threads have.\v"
-	"OPERATION is switch, create, memory or stall; without one, all are measured. "
+	"OPERATION is switch, brigade, create, memory or stall; without one, all are measured. "
 	"'list' names the methods. 'report FILE...' prints what --json wrote, "
 	"merged if it is several.\n\n"
 	"Figures are nanoseconds, or instructions where the lab's guest counts these. "
@@ -124,14 +125,21 @@ static void parse_tasks(struct argp_state *state, int *tasks, char *list)
 	tasks[count] = 0;
 }
 
-static bool is_method(const char *name, size_t length)
+static bool is_ring_method(const struct ring_method *method, const char *name,
+			   size_t length)
 {
-	const struct ring_method *method;
-
-	for (method = ring_methods; method->name; method++)
+	for (; method->name; method++)
 		if (strlen(method->name) == length &&
 		    !strncmp(method->name, name, length))
 			return true;
+	return false;
+}
+
+static bool is_method(const char *name, size_t length)
+{
+	if (is_ring_method(switch_methods, name, length) ||
+	    is_ring_method(brigade_methods, name, length))
+		return true;
 	for (int i = 0; bench_stall_method(i); i++)
 		if (strlen(bench_stall_method(i)) == length &&
 		    !strncmp(bench_stall_method(i), name, length))
@@ -207,17 +215,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static void list_ring_methods(const char *operation,
+			      const struct ring_method *method)
+{
+	printf("methods of %s:\n", operation);
+	for (; method->name; method++)
+		printf("  %s\n", method->name);
+}
+
 static int list(void)
 {
-	const struct ring_method *method;
 	const struct operation *operation;
 
 	printf("operations:\n");
 	for (operation = operations; operation->name; operation++)
 		printf("  %-8s %s\n", operation->name, operation->what);
-	printf("methods of switch:\n");
-	for (method = ring_methods; method->name; method++)
-		printf("  %s\n", method->name);
+	list_ring_methods("switch", switch_methods);
+	list_ring_methods("brigade", brigade_methods);
 	printf("methods of create and memory:\n  coop-thread\n  pthread\n");
 	printf("methods of stall:\n");
 	for (int i = 0; bench_stall_method(i); i++)
@@ -269,7 +283,7 @@ static const struct operation *find_operation(const char *name)
 	for (operation = operations; operation->name; operation++)
 		if (!strcmp(operation->name, name))
 			return operation;
-	bench_complain("no operation '%s': it is switch, create, memory, stall, list or report",
+	bench_complain("no operation '%s': it is switch, brigade, create, memory, stall, list or report",
 		       name);
 	return NULL;
 }

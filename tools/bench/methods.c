@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The ways that tasks can take turns. Each is written as its own manual page
+ * Operation "switch": the ways that tasks can take turns. Each is written as its own manual page
  * shows it: with no more system calls than it needs, and no fewer checks.
  */
 #include <coop.h>
@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@
  * The first seat sleeps while it makes the others, and keeps its turn so that
  * these do not begin without it. A yield is the same in either kind of group.
  */
-static int coop_first(struct ring *ring)
+int group_open(struct ring *ring)
 {
 	const struct coop_setup setup = {
 		.turns = 1,
@@ -34,16 +35,23 @@ static int coop_first(struct ring *ring)
 	return ring->fd < 0 ? -ring->fd : -coop_sys_setup(ring->fd, &setup);
 }
 
-static void coop_last(struct ring *ring)
+void group_close(struct ring *ring)
 {
 	close(ring->fd);
 }
 
-static void coop_seat_enter(struct seat *seat)
+void group_join(struct seat *seat)
 {
 	seat->id = coop_sys_join(seat->ring->fd);
 	if (seat->id < 0)
 		bench_complain("a task cannot join: %s", coop_explain(seat->id));
+}
+
+/* A call that the library has no function for. */
+void group_call(struct ring *ring, unsigned long call, const void *what)
+{
+	if (ioctl(ring->fd, call, what) < 0)
+		bench_complain("a task cannot go on: %s", coop_explain(-errno));
 }
 
 static void coop_hop(struct seat *seat)
@@ -60,12 +68,48 @@ static void coop_hop_directed(struct seat *seat)
 		coop_sys_yield(seat->ring->fd);
 }
 
+/*
+ * Call the next one and wait to be called: each but the first waits for that
+ * from the beginning, and the first lets them.
+ */
+static void call_enter(struct seat *seat)
+{
+	const struct coop_wait called = { .flags = COOP_WAIT_WAKE };
+
+	group_join(seat);
+	if (seat != seat->ring->seats)
+		group_call(seat->ring, COOP_IOC_WAIT, &called);
+}
+
+static void call_hop(struct seat *seat)
+{
+	struct coop_switch next = {
+		.flags = COOP_SWITCH_WAIT,
+		.wait.flags = COOP_WAIT_WAKE,
+	};
+
+	if (!seat->next->id)
+		coop_sys_yield(seat->ring->fd);
+	next.task = seat->next->id;
+	group_call(seat->ring, COOP_IOC_SWITCH, &next);
+}
+
+static void call_leave(struct seat *seat)
+{
+	const struct coop_wake next = { .task = seat->next->id };
+
+	/* The last one's next, the first, has left. */
+	if (seat->next != seat->ring->seats)
+		group_call(seat->ring, COOP_IOC_WAKE, &next);
+	coop_sys_leave(seat->ring->fd);
+}
+
 static void coop_seat_leave(struct seat *seat)
 {
 	coop_sys_leave(seat->ring->fd);
 }
 
-static int coop_seated(struct ring *ring)
+int group_ready(struct ring *ring)
 {
 	struct coop_stat stat = {};
 
@@ -169,7 +213,7 @@ static void cond_hop(struct seat *seat)
 
 /* A descriptor for each task, which is read until it is that one's turn */
 
-static int pipe_open(struct seat *seat)
+int pipe_open(struct seat *seat)
 {
 	int ends[2];
 
@@ -180,7 +224,7 @@ static int pipe_open(struct seat *seat)
 	return 0;
 }
 
-static int socket_open(struct seat *seat)
+int socket_open(struct seat *seat)
 {
 	int ends[2];
 
@@ -198,7 +242,7 @@ static int eventfd_open(struct seat *seat)
 	return seat->in < 0 ? errno : 0;
 }
 
-static void fd_close(struct seat *seat)
+void fd_close(struct seat *seat)
 {
 	close(seat->in);
 	if (seat->out != seat->in)
@@ -228,18 +272,19 @@ static void fd_hop(struct seat *seat)
 	fd_enter(seat);
 }
 
-#define COOP_RING .first = coop_first, .last = coop_last, \
-		  .enter = coop_seat_enter, .leave = coop_seat_leave, .seated = coop_seated
+#define COOP_RING GROUP_RING, .enter = group_join, .leave = coop_seat_leave
 #define YIELD_RING .enter = nothing, .hop = yield_hop, .leave = nothing, \
 		   .pinned_only = true
 #define FUTEX_RING .enter = futex_enter, .hop = futex_hop, .leave = futex_leave
 #define FD_RING .close = fd_close, .enter = fd_enter, .hop = fd_hop, \
 		.leave = fd_leave
 
-const struct ring_method ring_methods[] = {
+const struct ring_method switch_methods[] = {
 	{ "coop-thread", COOP_RING, .hop = coop_hop },
 	{ "coop-thread-fifo", COOP_RING, .hop = coop_hop, .fifo = true },
 	{ "coop-thread-directed", COOP_RING, .hop = coop_hop_directed },
+	{ "coop-thread-call", GROUP_RING, .enter = call_enter, .hop = call_hop,
+	  .leave = call_leave },
 	{ "pthread-yield", YIELD_RING },
 	{ "pthread-yield-fifo", YIELD_RING, .fifo = true },
 	{ "pthread-futex", FUTEX_RING },
@@ -257,3 +302,15 @@ const struct ring_method ring_methods[] = {
 	{ "ioctl", COOP_RING, .hop = coop_hop, .alone = true },
 	{ NULL },
 };
+
+int bench_switch(const struct bench_options *options)
+{
+	static const int tasks[] = { 2, 10, 100, 1000, 0 };
+	static const struct ring_operation operation = {
+		.name = "switch",
+		.methods = switch_methods,
+		.tasks = tasks,
+	};
+
+	return ring_measure(options, &operation);
+}

@@ -81,7 +81,38 @@ struct ring {
 	pthread_mutex_t mutex;
 };
 
-/* methods.c: ended by one without a name */
-extern const struct ring_method ring_methods[];
+/**
+ * struct ring_operation - something that a ring measures
+ * @name: what the report calls it
+ * @methods: ended by one without a name
+ * @tasks: how many tasks, unless the options say; ended by 0
+ */
+struct ring_operation {
+	const char *name;
+	const struct ring_method *methods;
+	const int *tasks;
+};
+
+struct bench_options;
+
+/* ring.c */
+int ring_measure(const struct bench_options *options,
+		 const struct ring_operation *operation);
+
+/* methods.c, brigade.c */
+extern const struct ring_method switch_methods[], brigade_methods[];
+
+/* methods.c: a group of one turn */
+int group_open(struct ring *ring);
+void group_close(struct ring *ring);
+void group_join(struct seat *seat);
+int group_ready(struct ring *ring);
+void group_call(struct ring *ring, unsigned long call, const void *what);
+#define GROUP_RING .first = group_open, .last = group_close, .seated = group_ready
+
+/* methods.c: pairs of descriptors */
+int pipe_open(struct seat *seat);
+int socket_open(struct seat *seat);
+void fd_close(struct seat *seat);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Operation "switch": what it costs that one task stops and another goes on.
+ * Operations "switch" and "brigade": what it costs that one task stops and
+ * another goes on.
  *
  * The tasks sit in a ring and pass one turn on. The first of them reads the
  * clock between two of its own turns, in which each of the others has had one.
@@ -216,7 +217,8 @@ static int run_ring(struct measure *measure, const struct ring_method *method)
 	return ret;
 }
 
-static void explain_skip(const struct ring_method *method, int tasks, int error)
+static void explain_skip(const struct bench_row *row,
+			 const struct ring_method *method, int error)
 {
 	const char *why = strerror(error);
 
@@ -226,8 +228,8 @@ static void explain_skip(const struct ring_method *method, int tasks, int error)
 		why = "SCHED_FIFO needs root or CAP_SYS_NICE";
 	else if (error == EMFILE)
 		why = "too many descriptors: raise `ulimit -n`";
-	bench_complain("switch %s, %d tasks: not measured: %s", method->name,
-		       tasks, why);
+	bench_complain("%s %s, %d tasks: not measured: %s", row->operation,
+		       method->name, row->tasks, why);
 }
 
 static int time_row(struct measure *measure, const struct ring_method *method)
@@ -235,15 +237,15 @@ static int time_row(struct measure *measure, const struct ring_method *method)
 	struct bench_row *row = measure->row;
 	int ret;
 
-	bench_progress(measure->options, "switch %s, %d tasks, %s", row->method,
-		       row->tasks, row->pinned ? "one CPU" : "any CPU");
+	bench_progress(measure->options, "%s %s, %d tasks, %s", row->operation,
+		       row->method, row->tasks, row->pinned ? "one CPU" : "any CPU");
 	ret = run_ring(measure, method);
 	if (!ret && row->runs) {
 		bench_add_row(measure->options, row);
 		return 0;
 	}
 	if (ret)
-		explain_skip(method, row->tasks, ret);
+		explain_skip(row, method, ret);
 	/* What the user may not do is no failure of what they may. */
 	return ret != EPERM || !method->fifo;
 }
@@ -253,12 +255,12 @@ static int count_row(struct measure *measure, const struct ring_method *method)
 	struct bench_row *row = measure->row;
 	json_t *timed;
 
-	timed = bench_find_row(measure->options->rows, "switch", row->method,
-			       row->tasks, row->pinned);
+	timed = bench_find_row(measure->options->rows, row->operation,
+			       row->method, row->tasks, row->pinned);
 	if (!timed)
 		return 0;
-	bench_progress(measure->options, "switch %s, %d tasks: system calls",
-		       row->method, row->tasks);
+	bench_progress(measure->options, "%s %s, %d tasks: system calls",
+		       row->operation, row->method, row->tasks);
 	measure->counter = bench_open_syscall_counter();
 	if (measure->counter >= 0) {
 		if (!run_ring(measure, method))
@@ -268,11 +270,12 @@ static int count_row(struct measure *measure, const struct ring_method *method)
 	return 0;
 }
 
-static int measure_row(const struct bench_options *options, bool count,
+static int measure_row(const struct bench_options *options,
+		       const struct ring_operation *operation, bool count,
 		       const struct ring_method *method, int tasks, bool pinned)
 {
 	struct bench_row row = {
-		.operation = "switch",
+		.operation = operation->name,
 		.method = method->name,
 		.tasks = tasks,
 		.pinned = pinned,
@@ -301,22 +304,24 @@ void bench_raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int measure_method(const struct bench_options *options, bool count,
+static int measure_method(const struct bench_options *options,
+			  const struct ring_operation *operation, bool count,
 			  const struct ring_method *method, bool pinned)
 {
-	static const int usual[] = { 2, 10, 100, 1000, 0 };
-	const int *tasks = options->tasks[0] ? options->tasks : usual;
+	const int *tasks = options->tasks[0] ? options->tasks : operation->tasks;
 	int failed = 0;
 
 	if (method->alone)
-		return measure_row(options, count, method, 1, pinned);
+		return measure_row(options, operation, count, method, 1, pinned);
 	for (; *tasks; tasks++)
 		if (*tasks > 1)
-			failed |= measure_row(options, count, method, *tasks, pinned);
+			failed |= measure_row(options, operation, count, method,
+					      *tasks, pinned);
 	return failed;
 }
 
-static int measure_all(const struct bench_options *options, bool count)
+static int measure_all(const struct bench_options *options,
+		       const struct ring_operation *operation, bool count)
 {
 	const struct ring_method *method;
 	int failed = 0;
@@ -327,27 +332,35 @@ static int measure_all(const struct bench_options *options, bool count)
 		/* On one CPU, any CPU is that one. */
 		if (!pinned && bench_cpus() < 2)
 			continue;
-		for (method = ring_methods; method->name; method++) {
+		for (method = operation->methods; method->name; method++) {
 			if (!bench_wanted(options, method->name))
 				continue;
 			if (!pinned && (method->pinned_only || method->alone))
 				continue;
-			failed |= measure_method(options, count, method, pinned);
+			failed |= measure_method(options, operation, count,
+						 method, pinned);
 		}
 	}
 	return failed;
 }
 
-/* Returns 0, or 1 if something could not be measured. */
-int bench_switch(const struct bench_options *options)
+/**
+ * ring_measure() - measure an operation by each method that is asked for
+ * @options: what is asked for, and where the rows go
+ * @operation: that
+ *
+ * Return: 0, or 1 if something could not be measured.
+ */
+int ring_measure(const struct bench_options *options,
+		 const struct ring_operation *operation)
 {
 	int failed, counter;
 
 	bench_raise_descriptor_limit();
-	failed = measure_all(options, false);
+	failed = measure_all(options, operation, false);
 	counter = options->time_only ? -1 : bench_open_syscall_counter();
 	if (counter >= 0) {
-		measure_all(options, true);
+		measure_all(options, operation, true);
 		bench_close_syscall_counter(counter);
 	}
 	return failed;

@@ -67,6 +67,29 @@ static void awaiting_leave(struct seat *seat)
 	coop_sys_leave(seat->ring->fd);
 }
 
+/*
+ * Tasks that do not await and just read: that blocks, and so the turn goes to
+ * the next one, in a group that is not COOP_GROUP_ATOMIC.
+ */
+static int handing_open(struct ring *ring)
+{
+	ring->fd = coop_sys_open(0);
+	return ring->fd < 0 ? -ring->fd : 0;
+}
+
+/* Those that join before the others are made block in their first read. */
+static int handing_ready(struct ring *ring)
+{
+	return ring->tasks;
+}
+
+static void handing_enter(struct seat *seat)
+{
+	group_join(seat);
+	if (seat != seat->ring->seats)
+		take(seat);
+}
+
 static void nothing(struct seat *seat)
 {
 }
@@ -74,9 +97,13 @@ static void nothing(struct seat *seat)
 #define BLOCKING_RING .close = fd_close, .enter = take, .hop = blocking_hop, .leave = pass_on
 #define AWAITING_RING GROUP_RING, .close = fd_close, .enter = awaiting_enter, \
 		      .hop = awaiting_hop, .leave = awaiting_leave
+#define HANDING_RING .first = handing_open, .last = group_close, .seated = handing_ready, \
+		     .close = fd_close, .enter = handing_enter, .hop = blocking_hop, \
+		     .leave = awaiting_leave
 
 const struct ring_method brigade_methods[] = {
 	{ "coop-thread", AWAITING_RING, .open = pipe_open },
+	{ "coop-thread-block", HANDING_RING, .open = pipe_open },
 	{ "coop-thread-socket", AWAITING_RING, .open = socket_open },
 	{ "pthread-pipe", BLOCKING_RING, .open = pipe_open },
 	{ "pthread-socket", BLOCKING_RING, .open = socket_open },

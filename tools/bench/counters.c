@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* Time, and system calls and context switches of this process. */
+/* Time, and what this process does: system calls, switches, migrations. */
+#include <ctype.h>
+#include <dirent.h>
 #include <linux/perf_event.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -25,6 +29,65 @@ double bench_context_switches(void)
 
 	getrusage(RUSAGE_SELF, &usage);
 	return usage.ru_nvcsw + usage.ru_nivcsw;
+}
+
+/* The number at the end of a thread's line; negative if there is none. */
+static double migrations_of(const char *thread)
+{
+	double migrations = -1;
+	char text[300];
+	FILE *file;
+
+	snprintf(text, sizeof(text), "/proc/self/task/%s/sched", thread);
+	file = fopen(text, "r");
+	while (file && fgets(text, sizeof(text), file))
+		if (!strncmp(text, "se.nr_migrations", 16))
+			migrations = atof(strchr(text, ':') + 1);
+	if (file)
+		fclose(file);
+	return migrations;
+}
+
+/* How often threads went to another CPU; negative if the kernel does not say. */
+double bench_migrations(void)
+{
+	DIR *threads = opendir("/proc/self/task");
+	struct dirent *thread;
+	double sum = 0, migrations;
+
+	while (threads && (thread = readdir(threads))) {
+		if (thread->d_name[0] == '.')
+			continue;
+		migrations = migrations_of(thread->d_name);
+		sum = migrations < 0 || sum < 0 ? -1 : sum + migrations;
+	}
+	if (threads)
+		closedir(threads);
+	return threads ? sum : -1;
+}
+
+/* Interrupts by which CPUs told each other to look for work; all programs'. */
+double bench_reschedules(void)
+{
+	FILE *file = fopen("/proc/interrupts", "r");
+	char *line = NULL, *word;
+	double sum = -1;
+	size_t size = 0;
+
+	while (file && getline(&line, &size, file) >= 0) {
+		if (!strstr(line, "Rescheduling interrupts"))
+			continue;
+		/* After its name there is a count for each CPU. */
+		sum = 0;
+		strtok(line, " ");
+		for (word = strtok(NULL, " "); word && isdigit(*word);
+		     word = strtok(NULL, " "))
+			sum += atof(word);
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return sum;
 }
 
 static int tracepoint_id(const char *path)

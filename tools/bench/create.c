@@ -91,6 +91,7 @@ static int measure(const struct bench_options *options,
 		.method = creation->method,
 		.tasks = 1,
 		.pinned = true,
+		BENCH_NO_COUNTS,
 	};
 	int ret;
 

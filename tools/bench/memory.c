@@ -108,7 +108,7 @@ static int measure(const struct bench_options *options, bool coop, int tasks)
 		.operation = "memory",
 		.tasks = tasks,
 		.method = coop ? "coop-thread" : "pthread",
-		.context_switches = -1,
+		BENCH_NO_COUNTS,
 	};
 	int ret;
 

@@ -25,6 +25,8 @@ static const char *const columns[] = {
 	"runs",
 	"syscalls",
 	"context_switches",
+	"migrations",
+	"reschedules",
 };
 
 bool bench_wanted(const struct bench_options *options, const char *method)
@@ -47,10 +49,10 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* Known to a thousandth: the counts are of thousands of operations. */
+/* As exactly as a count over a hundred thousand operations can tell. */
 static json_t *count_or_null(double count)
 {
-	return count < 0 ? json_null() : json_real(round(count * 1000) / 1000);
+	return count < 0 ? json_null() : json_real(round(count * 1e5) / 1e5);
 }
 
 static json_t *tenths(double value)
@@ -95,7 +97,7 @@ void bench_add_row(const struct bench_options *options,
 	memcpy(sorted, row->samples, row->runs * sizeof(*sorted));
 	qsort(sorted, row->runs, sizeof(*sorted), compare);
 	median = (sorted[(row->runs - 1) / 2] + sorted[row->runs / 2]) / 2;
-	json = json_pack("{s:s, s:s, s:i, s:i, s:b, s:s, s:o, s:o, s:o, s:i, s:o, s:o}",
+	json = json_pack("{s:s, s:s, s:i, s:i, s:b, s:s, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}",
 			 "operation", row->operation, "method", row->method,
 			 "tasks", row->tasks,
 			 "cpus", row->pinned ? 1 : bench_cpus(),
@@ -104,7 +106,9 @@ void bench_add_row(const struct bench_options *options,
 			 "median", tenths(median), "min", tenths(sorted[0]),
 			 "max", tenths(sorted[row->runs - 1]), "runs", row->runs,
 			 "syscalls", json_null(),
-			 "context_switches", count_or_null(row->context_switches));
+			 "context_switches", count_or_null(row->context_switches),
+			 "migrations", count_or_null(row->migrations),
+			 "reschedules", count_or_null(row->reschedules));
 	if (row->parts)
 		json_object_set_new(json, "parts", row->parts);
 	json_array_append_new(options->rows, json);

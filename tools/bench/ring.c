@@ -86,12 +86,20 @@ static int seat_others(struct measure *measure)
 	return 0;
 }
 
+/* What happened since, for each of so many hops; negative if not known. */
+static double each(double before, double now, double hops)
+{
+	return before < 0 || now < 0 ? -1 : (now - before) / hops;
+}
+
 static void time_runs(struct measure *measure, struct seat *seat)
 {
 	struct bench_row *row = measure->row;
-	double start, switches, hops = 0;
+	double start, switches, migrations, reschedules, hops = 0;
 	long before;
 
+	migrations = bench_migrations();
+	reschedules = bench_reschedules();
 	switches = bench_context_switches();
 	for (int i = 0; i < measure->options->runs; i++) {
 		before = all_hops(seat->ring);
@@ -101,7 +109,9 @@ static void time_runs(struct measure *measure, struct seat *seat)
 		row->samples[i] /= all_hops(seat->ring) - before;
 		hops += all_hops(seat->ring) - before;
 	}
-	row->context_switches = (bench_context_switches() - switches) / hops;
+	row->context_switches = each(switches, bench_context_switches(), hops);
+	row->reschedules = each(reschedules, bench_reschedules(), hops);
+	row->migrations = each(migrations, bench_migrations(), hops);
 	row->runs = measure->options->runs;
 }
 
@@ -279,7 +289,7 @@ static int measure_row(const struct bench_options *options,
 		.method = method->name,
 		.tasks = tasks,
 		.pinned = pinned,
-		.context_switches = -1,
+		BENCH_NO_COUNTS,
 	};
 	struct measure measure = {
 		.options = options,

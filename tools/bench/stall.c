@@ -383,7 +383,7 @@ static void add_rows(const struct bench_options *options,
 		.tasks = order->connections,
 		.pinned = true,
 		.runs = options->runs,
-		.context_switches = -1,
+		BENCH_NO_COUNTS,
 	};
 
 	for (int i = 0; i < row.runs; i++)

@@ -82,6 +82,19 @@ static const char *count(json_t *row, const char *key)
 	return out;
 }
 
+/* The same for what may be rare. */
+static const char *rate(json_t *row, const char *key)
+{
+	static char buffers[4][16];
+	static int next;
+	char *out = buffers[next++ % 4];
+
+	if (!json_is_number(json_object_get(row, key)))
+		return "-";
+	snprintf(out, sizeof(buffers[0]), "%.5f", number(row, key));
+	return out;
+}
+
 /* On what, and above all what the figures are not. */
 void bench_print_headline(json_t *environment)
 {
@@ -130,7 +143,7 @@ static void print_pair(json_t *rows, const char *operation, int tasks,
 		return;
 	snprintf(what, sizeof(what), "%s, %s task%s", operation, amount(tasks),
 		 tasks == 1 ? "" : "s");
-	printf("%-22s %-16s %10s   %-18s %10s   %5.2f\n", what, ours,
+	printf("%-22s %-18s %10s   %-18s %10s   %5.2f\n", what, ours,
 	       figure(number(cooperative, "median")), theirs,
 	       figure(number(preempted, "median")),
 	       number(cooperative, "median") / number(preempted, "median"));
@@ -145,21 +158,31 @@ static void print_summary(json_t *rows, const char *unit)
 		{ "coop-thread", "pthread-eventfd" },
 		{ "coop-thread", "pthread-socket" },
 		{ "coop-thread", "pthread-yield" },
+		{ "coop-thread-call", "pthread-futex" },
 		{ "coop-thread-fifo", "pthread-futex-fifo" },
 		{ "coop-thread-fifo", "pthread-pipe-fifo" },
 		{ "coop-thread-fifo", "pthread-yield-fifo" },
+	};
+	static const char *const hops[][2] = {
+		{ "coop-thread", "pthread-pipe" },
+		{ "coop-thread-block", "pthread-pipe" },
+		{ "coop-thread-socket", "pthread-socket" },
 	};
 
 	printf("\nPer operation, in %s (memory in bytes). A ratio below 1 is coop's gain,\n"
 	       "above 1 its price.\n\n",
 	       unit);
-	printf("%-22s %-16s %10s   %-18s %10s   %5s\n", "operation", "cooperative",
+	printf("%-22s %-18s %10s   %-18s %10s   %5s\n", "operation", "cooperative",
 	       "", "preempted", "", "ratio");
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
 		print_pair(rows, "switch", 2, true, pairs[i][0], pairs[i][1]);
+	for (size_t i = 0; i < sizeof(hops) / sizeof(*hops); i++)
+		print_pair(rows, "brigade", 100, true, hops[i][0], hops[i][1]);
 	print_pair(rows, "create", 1, true, "coop-thread", "pthread");
 	print_pair(rows, "memory", 1000, false, "coop-thread", "pthread");
 	print_pair(rows, "memory", 10000, false, "coop-thread", "pthread");
+	if (!bench_find_row(rows, "create", "coop-thread", 1, true))
+		return;
 	printf("\nA coop thread task is a thread: creating and keeping one costs what a thread\n"
 	       "does and a little more. There is no gain in either before fibers.\n");
 }
@@ -181,23 +204,45 @@ static double even_at(json_t *ours, json_t *theirs)
 	return cost / calls;
 }
 
+/* What of a method's row has to do with coop's way of the same. */
+static void print_beside(json_t *row, json_t *coop)
+{
+	double even = even_at(coop, row);
+
+	printf(" %6.2f %8s", number(coop, "median") / number(row, "median"),
+	       even > 0 ? figure(even) : "never");
+}
+
+/* On one CPU nothing can move. */
+static void print_counts(json_t *row)
+{
+	printf(" %7s %8s", count(row, "syscalls"), count(row, "context_switches"));
+	if (!pinned(row))
+		printf(" %9s %9s", rate(row, "migrations"), rate(row, "reschedules"));
+}
+
+static void print_counts_head(bool on_one_cpu)
+{
+	printf(" %7s %8s", "calls", "switches");
+	if (!on_one_cpu)
+		printf(" %9s %9s", "migrated", "IPIs");
+	printf(" %6s %8s\n", "coop/", "even at");
+}
+
 static void print_switch(json_t *rows, json_t *row, const int *tasks)
 {
 	const char *method = text(row, "method");
 	json_t *coop, *measured;
-	double even;
 
 	printf("%-21s", method);
 	for (; *tasks; tasks++) {
 		measured = bench_find_row(rows, "switch", method, *tasks, pinned(row));
 		printf(" %8s", measured ? cell(measured) : "-");
 	}
-	printf(" %7s %8s", count(row, "syscalls"), count(row, "context_switches"));
+	print_counts(row);
 	coop = bench_find_row(rows, "switch", "coop-thread", 2, pinned(row));
-	even = coop ? even_at(coop, row) : 0;
-	if (coop && whole(row, "tasks") == 2)
-		printf(" %6.2f %8s", number(coop, "median") / number(row, "median"),
-		       even > 0 ? figure(even) : "never");
+	if (coop)
+		print_beside(row, coop);
 	printf("\n");
 }
 
@@ -218,10 +263,47 @@ static void print_switches(json_t *rows, bool on_one_cpu)
 			printf("%-21s", "tasks");
 			for (int i = 0; tasks[i]; i++)
 				printf(" %8s", amount(tasks[i]));
-			printf(" %7s %8s %6s %8s\n", "calls", "switches", "coop/", "even at");
+			print_counts_head(on_one_cpu);
 			headed = true;
 		}
 		print_switch(rows, row, tasks);
+	}
+}
+
+static void print_hop(json_t *rows, json_t *row)
+{
+	const char *method = text(row, "method");
+	int tasks = whole(row, "tasks");
+	json_t *coop;
+
+	printf("%-21s %8s %8s", method, amount(tasks),
+	       figure(number(row, "median")));
+	print_counts(row);
+	coop = bench_find_row(rows, "brigade",
+			      strstr(method, "-socket") ? "coop-thread-socket" : "coop-thread",
+			      tasks, pinned(row));
+	if (coop)
+		print_beside(row, coop);
+	printf("\n");
+}
+
+static void print_hops(json_t *rows, bool on_one_cpu)
+{
+	bool headed = false;
+	size_t index;
+	json_t *row;
+
+	json_array_foreach(rows, index, row) {
+		if (strcmp(text(row, "operation"), "brigade") ||
+		    pinned(row) != on_one_cpu)
+			continue;
+		if (!headed) {
+			printf("\nOne hop of a byte in a chain, tasks on %s CPU\n%-21s %8s %8s",
+			       on_one_cpu ? "one" : "any", "", "tasks", "hop");
+			print_counts_head(on_one_cpu);
+			headed = true;
+		}
+		print_hop(rows, row);
 	}
 }
 
@@ -312,6 +394,8 @@ void bench_print_report(json_t *report)
 	print_summary(rows, text(json_object_get(report, "environment"), "unit"));
 	print_switches(rows, true);
 	print_switches(rows, false);
+	print_hops(rows, true);
+	print_hops(rows, false);
 	print_floors(rows);
 	print_memory(rows);
 	print_stalls(rows);

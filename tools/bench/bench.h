@@ -11,7 +11,7 @@
  *	stall.c		operation "stall": a server, one of whose requests blocks
  *	usage.c		what a process holds
  *	late.c		ways to block
- *	counters.c	time, and system calls, switches, migrations
+ *	counters.c	time, and system calls, context switches, interrupts
  *	environment.c	on what it was measured
  *	results.c	statistics, and results as JSON and CSV
  *	table.c		results for people
@@ -62,8 +62,8 @@ struct bench_options {
  * @runs: how many of @samples are there
  * @samples: per operation, one for each run
  * @context_switches: per operation; negative if not known
- * @migrations: of threads to another CPU, likewise
- * @reschedules: interrupts that CPUs send each other, likewise
+ * @moved: how often the turn went to another CPU, likewise
+ * @ipis: interrupts that CPUs send each other, likewise
  * @parts: an object with what the samples' median consists of, or NULL
  */
 struct bench_row {
@@ -72,12 +72,12 @@ struct bench_row {
 	bool pinned;
 	int runs;
 	double samples[BENCH_RUNS_MAX];
-	double context_switches, migrations, reschedules;
+	double context_switches, moved, ipis;
 	json_t *parts;
 };
 
 /* For rows of which these are not known, or not of interest. */
-#define BENCH_NO_COUNTS .context_switches = -1, .migrations = -1, .reschedules = -1
+#define BENCH_NO_COUNTS .context_switches = -1, .moved = -1, .ipis = -1
 
 #define BENCH_USAGE_PARTS 4
 
@@ -138,8 +138,7 @@ int bench_in_process(int (*run)(const void *what, void *result),
 /* counters.c */
 double bench_clock(void);
 double bench_context_switches(void);
-double bench_migrations(void);
-double bench_reschedules(void);
+double bench_ipis(void);
 int bench_open_syscall_counter(void);
 double bench_syscalls(int counter);
 void bench_close_syscall_counter(int counter);

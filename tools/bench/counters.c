@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* Time, and what this process does: system calls, switches, migrations. */
+/* Time, and counts: system calls, context switches, interrupts. */
 #include <ctype.h>
-#include <dirent.h>
 #include <linux/perf_event.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,43 +30,11 @@ double bench_context_switches(void)
 	return usage.ru_nvcsw + usage.ru_nivcsw;
 }
 
-/* The number at the end of a thread's line; negative if there is none. */
-static double migrations_of(const char *thread)
-{
-	double migrations = -1;
-	char text[300];
-	FILE *file;
-
-	snprintf(text, sizeof(text), "/proc/self/task/%s/sched", thread);
-	file = fopen(text, "r");
-	while (file && fgets(text, sizeof(text), file))
-		if (!strncmp(text, "se.nr_migrations", 16))
-			migrations = atof(strchr(text, ':') + 1);
-	if (file)
-		fclose(file);
-	return migrations;
-}
-
-/* How often threads went to another CPU; negative if the kernel does not say. */
-double bench_migrations(void)
-{
-	DIR *threads = opendir("/proc/self/task");
-	struct dirent *thread;
-	double sum = 0, migrations;
-
-	while (threads && (thread = readdir(threads))) {
-		if (thread->d_name[0] == '.')
-			continue;
-		migrations = migrations_of(thread->d_name);
-		sum = migrations < 0 || sum < 0 ? -1 : sum + migrations;
-	}
-	if (threads)
-		closedir(threads);
-	return threads ? sum : -1;
-}
-
-/* Interrupts by which CPUs told each other to look for work; all programs'. */
-double bench_reschedules(void)
+/*
+ * Interrupts by which CPUs tell each other of a thread to run, for all programs
+ * together. For an idle CPU that is a function call, else a rescheduling.
+ */
+double bench_ipis(void)
 {
 	FILE *file = fopen("/proc/interrupts", "r");
 	char *line = NULL, *word;
@@ -75,10 +42,11 @@ double bench_reschedules(void)
 	size_t size = 0;
 
 	while (file && getline(&line, &size, file) >= 0) {
-		if (!strstr(line, "Rescheduling interrupts"))
+		if (!strstr(line, "Rescheduling interrupts") &&
+		    !strstr(line, "Function call interrupts"))
 			continue;
 		/* After its name there is a count for each CPU. */
-		sum = 0;
+		sum = sum < 0 ? 0 : sum;
 		strtok(line, " ");
 		for (word = strtok(NULL, " "); word && isdigit(*word);
 		     word = strtok(NULL, " "))

@@ -25,8 +25,8 @@ static const char *const columns[] = {
 	"runs",
 	"syscalls",
 	"context_switches",
-	"migrations",
-	"reschedules",
+	"moved",
+	"ipis",
 };
 
 bool bench_wanted(const struct bench_options *options, const char *method)
@@ -107,8 +107,8 @@ void bench_add_row(const struct bench_options *options,
 			 "max", tenths(sorted[row->runs - 1]), "runs", row->runs,
 			 "syscalls", json_null(),
 			 "context_switches", count_or_null(row->context_switches),
-			 "migrations", count_or_null(row->migrations),
-			 "reschedules", count_or_null(row->reschedules));
+			 "moved", count_or_null(row->moved),
+			 "ipis", count_or_null(row->ipis));
 	if (row->parts)
 		json_object_set_new(json, "parts", row->parts);
 	json_array_append_new(options->rows, json);

@@ -8,6 +8,7 @@
  */
 #include <coop.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -27,6 +28,23 @@ struct measure {
 	double syscalls;
 };
 
+/* Out of the way of rows on one CPU, which count each instruction. */
+static __attribute__((noinline, cold)) void note_cpu(struct ring *ring)
+{
+	int cpu = sched_getcpu();
+
+	if (cpu != atomic_exchange_explicit(&ring->cpu, cpu, memory_order_relaxed))
+		atomic_fetch_add_explicit(&ring->moved, 1, memory_order_relaxed);
+}
+
+static inline void hop(struct seat *seat)
+{
+	seat->ring->method->hop(seat);
+	atomic_store_explicit(&seat->hops, seat->hops + 1, memory_order_relaxed);
+	if (seat->ring->free)
+		note_cpu(seat->ring);
+}
+
 static void *sit(void *arg)
 {
 	struct seat *seat = arg;
@@ -34,11 +52,8 @@ static void *sit(void *arg)
 
 	atomic_fetch_add(&ring->started, 1);
 	ring->method->enter(seat);
-	while (!atomic_load_explicit(&ring->stop, memory_order_relaxed)) {
-		ring->method->hop(seat);
-		atomic_store_explicit(&seat->hops, seat->hops + 1,
-				      memory_order_relaxed);
-	}
+	while (!atomic_load_explicit(&ring->stop, memory_order_relaxed))
+		hop(seat);
 	ring->method->leave(seat);
 	return NULL;
 }
@@ -54,11 +69,8 @@ static long all_hops(const struct ring *ring)
 
 static void go_round(struct seat *seat, long rounds)
 {
-	for (long i = 0; i < rounds; i++) {
-		seat->ring->method->hop(seat);
-		atomic_store_explicit(&seat->hops, seat->hops + 1,
-				      memory_order_relaxed);
-	}
+	for (long i = 0; i < rounds; i++)
+		hop(seat);
 }
 
 /* Make the other tasks, and wait until all of them want a turn. */
@@ -95,11 +107,11 @@ static double each(double before, double now, double hops)
 static void time_runs(struct measure *measure, struct seat *seat)
 {
 	struct bench_row *row = measure->row;
-	double start, switches, migrations, reschedules, hops = 0;
-	long before;
+	double start, switches, ipis, hops = 0;
+	long before, moved;
 
-	migrations = bench_migrations();
-	reschedules = bench_reschedules();
+	moved = seat->ring->moved;
+	ipis = bench_ipis();
 	switches = bench_context_switches();
 	for (int i = 0; i < measure->options->runs; i++) {
 		before = all_hops(seat->ring);
@@ -110,8 +122,8 @@ static void time_runs(struct measure *measure, struct seat *seat)
 		hops += all_hops(seat->ring) - before;
 	}
 	row->context_switches = each(switches, bench_context_switches(), hops);
-	row->reschedules = each(reschedules, bench_reschedules(), hops);
-	row->migrations = each(migrations, bench_migrations(), hops);
+	row->ipis = each(ipis, bench_ipis(), hops);
+	row->moved = (seat->ring->moved - moved) / hops;
 	row->runs = measure->options->runs;
 }
 
@@ -205,7 +217,11 @@ static void set_attributes(struct measure *measure)
 /* One ring, either timed or with its system calls counted. */
 static int run_ring(struct measure *measure, const struct ring_method *method)
 {
-	struct ring ring = { .method = method, .tasks = measure->row->tasks };
+	struct ring ring = {
+		.method = method,
+		.tasks = measure->row->tasks,
+		.free = !measure->row->pinned,
+	};
 	pthread_t first;
 	int ret;
 

@@ -68,6 +68,9 @@ struct ring_method {
  * @seats: all of them; the first one measures
  * @started: threads that are about to wait for their first turn
  * @stop: everybody leaves
+ * @free: not on one CPU, so that each turn's CPU is looked at
+ * @cpu: of the turn before
+ * @moved: how often the next one was elsewhere
  * @fd: coop: the group
  * @mutex: condition: guards the seats' words
  */
@@ -77,6 +80,9 @@ struct ring {
 	struct seat *seats;
 	atomic_int started;
 	atomic_bool stop;
+	bool free;
+	atomic_int cpu;
+	atomic_long moved;
 	int fd;
 	pthread_mutex_t mutex;
 };

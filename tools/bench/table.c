@@ -130,6 +130,21 @@ void bench_print_row(json_t *row)
 	fflush(stdout);
 }
 
+/* The counts of two rows, or a dash where they are not known. */
+static const char *both(json_t *ours, json_t *theirs, const char *key)
+{
+	static char buffers[4][32];
+	static int next;
+	char *out = buffers[next++ % 4];
+
+	if (!json_is_number(json_object_get(ours, key)) ||
+	    !json_is_number(json_object_get(theirs, key)))
+		return "-";
+	snprintf(out, sizeof(buffers[0]), "%s/%s", count(ours, key),
+		 count(theirs, key));
+	return out;
+}
+
 /* One line of the first table: a cooperative way beside a preempted one. */
 static void print_pair(json_t *rows, const char *operation, int tasks,
 		       bool on_one_cpu, const char *ours, const char *theirs)
@@ -143,10 +158,12 @@ static void print_pair(json_t *rows, const char *operation, int tasks,
 		return;
 	snprintf(what, sizeof(what), "%s, %s task%s", operation, amount(tasks),
 		 tasks == 1 ? "" : "s");
-	printf("%-22s %-18s %10s   %-18s %10s   %5.2f\n", what, ours,
+	printf("%-20s %-18s %7s  %-18s %7s %6.2f %10s %10s\n", what, ours,
 	       figure(number(cooperative, "median")), theirs,
 	       figure(number(preempted, "median")),
-	       number(cooperative, "median") / number(preempted, "median"));
+	       number(cooperative, "median") / number(preempted, "median"),
+	       both(cooperative, preempted, "syscalls"),
+	       both(cooperative, preempted, "context_switches"));
 }
 
 static void print_summary(json_t *rows, const char *unit)
@@ -172,8 +189,8 @@ static void print_summary(json_t *rows, const char *unit)
 	printf("\nPer operation, in %s (memory in bytes). A ratio below 1 is coop's gain,\n"
 	       "above 1 its price.\n\n",
 	       unit);
-	printf("%-22s %-18s %10s   %-18s %10s   %5s\n", "operation", "cooperative",
-	       "", "preempted", "", "ratio");
+	printf("%-20s %-18s %7s  %-18s %7s %6s %10s %10s\n", "operation",
+	       "cooperative", "", "preempted", "", "ratio", "calls", "switches");
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
 		print_pair(rows, "switch", 2, true, pairs[i][0], pairs[i][1]);
 	for (size_t i = 0; i < sizeof(hops) / sizeof(*hops); i++)
@@ -218,14 +235,14 @@ static void print_counts(json_t *row)
 {
 	printf(" %7s %8s", count(row, "syscalls"), count(row, "context_switches"));
 	if (!pinned(row))
-		printf(" %9s %9s", rate(row, "migrations"), rate(row, "reschedules"));
+		printf(" %9s %9s", rate(row, "moved"), rate(row, "ipis"));
 }
 
 static void print_counts_head(bool on_one_cpu)
 {
 	printf(" %7s %8s", "calls", "switches");
 	if (!on_one_cpu)
-		printf(" %9s %9s", "migrated", "IPIs");
+		printf(" %9s %9s", "moved", "IPIs");
 	printf(" %6s %8s\n", "coop/", "even at");
 }
 
@@ -401,5 +418,9 @@ void bench_print_report(json_t *report)
 	print_stalls(rows);
 	printf("\neven at: the price of a system call, in the unit above and on top of what it\n"
 	       "costs here, beyond which the order of coop-thread and that method turns over.\n"
-	       "*: most of these calls came back without a switch, so it is no price of one.\n");
+	       "*: most of these calls came back without a switch, so it is no price of one.\n"
+	       "-: not counted. For memory and stall a count of calls would mean nothing: what\n"
+	       "they measure is not spent in calls. For others perf counts them, as root only.\n"
+	       "moved: how often the turn went on to another CPU. IPIs: how often a CPU had to\n"
+	       "interrupt another, for this or for anything else.\n");
 }

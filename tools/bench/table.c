@@ -329,8 +329,10 @@ static void print_floors(json_t *rows)
 	json_t *call = bench_find_row(rows, "switch", "syscall", 1, true);
 	json_t *ioctl = bench_find_row(rows, "switch", "ioctl", 1, true);
 
+	if (call || ioctl)
+		printf("\n");
 	if (call)
-		printf("\nFloor: a system call that does nothing (getppid) %s\n",
+		printf("Floor: a system call that does nothing (getppid) %s\n",
 		       figure(number(call, "median")));
 	if (ioctl)
 		printf("Floor: an ioctl on /dev/coop (a yield, nobody READY) %s\n",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * What the scripts' test looks at: three groups in which, over and over, turns
+ * What the scripts' test looks at: four groups in which, over and over, turns
  * move. Runs until it is killed.
  *
  * In the first, all at once: "coop-hog" keeps each 20th turn for 200 ms,
@@ -8,10 +8,14 @@
  * In the second a wait is cut short, which gives joins and returns. Both are
  * COOP_GROUP_ATOMIC, and tasks of theirs sleep with their turns. The third is
  * not: "coop-sleeper" sleeps and loses its turn, "coop-yielder" mostly yields.
- * Prints "FIRST SECOND PID-OF-HOG THIRD" when it has begun.
+ * In the fourth "coop-writer" waits for a deadline 20 ms away, writes to the
+ * pipe that "coop-reader" awaits, and wakes "coop-server", which also gives up
+ * waiting after 20 s, and "coop-patient", whose wait a signal cuts short.
+ * Prints "FIRST SECOND PID-OF-HOG THIRD FOURTH" when it has begun.
  */
 #include <fcntl.h>
 #include <linux/coop.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,9 +30,12 @@
 #define HOLD_MS 200
 #define SHORT_TURNS 19
 #define YIELDS 1000
+#define BEAT_NS 20000000ULL
 
 static int *taker_id; /* shared by all */
 static int told[2];   /* a pipe: go on */
+static int data[2];   /* a pipe: what the reader awaits */
+static int *server_id, *patient_id; /* shared by all */
 
 static int check(int ret, const char *what)
 {
@@ -196,6 +203,89 @@ static void yielder(int fd)
 	}
 }
 
+static unsigned int await(int fd, const struct coop_wait *what)
+{
+	return check(ioctl(fd, COOP_IOC_WAIT, what), "workload: WAIT");
+}
+
+static unsigned long long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static void reader(int fd)
+{
+	struct coop_wait input = {
+		.flags = COOP_WAIT_FD,
+		.events = POLLIN,
+		.fd = data[0],
+	};
+	char byte;
+
+	join(fd);
+	for (;;) {
+		await(fd, &input);
+		check(read(data[0], &byte, 1), "workload: read");
+	}
+}
+
+static void server(int fd)
+{
+	struct coop_wait request = { .flags = COOP_WAIT_WAKE | COOP_WAIT_DEADLINE };
+
+	__atomic_store_n(server_id, join(fd), __ATOMIC_RELEASE);
+	for (;;) {
+		request.deadline = now_ns() + 1000 * BEAT_NS;
+		await(fd, &request);
+	}
+}
+
+static void nothing(int signal)
+{
+}
+
+/* A signal comes with each wake, just before it. */
+static void patient(int fd)
+{
+	struct coop_wait wake = { .flags = COOP_WAIT_WAKE };
+
+	signal(SIGUSR1, nothing);
+	__atomic_store_n(patient_id, join(fd), __ATOMIC_RELEASE);
+	for (;;)
+		await(fd, &wake);
+}
+
+static void wake(int fd, int *id)
+{
+	struct coop_wake task = { .task = __atomic_load_n(id, __ATOMIC_ACQUIRE) };
+
+	/* It may not have joined yet. */
+	if (task.task)
+		check(ioctl(fd, COOP_IOC_WAKE, &task), "workload: WAKE");
+}
+
+static void writer(int fd)
+{
+	pid_t pid = start(patient, "coop-patient", fd);
+	struct coop_wait beat = { .flags = COOP_WAIT_DEADLINE };
+
+	join(fd);
+	for (;;) {
+		beat.deadline = now_ns() + BEAT_NS;
+		await(fd, &beat);
+		check(write(data[1], "", 1), "workload: write");
+		wake(fd, server_id);
+		if (__atomic_load_n(patient_id, __ATOMIC_ACQUIRE))
+			kill(pid, SIGUSR1);
+		beat.deadline = now_ns() + BEAT_NS;
+		await(fd, &beat);
+		wake(fd, patient_id);
+	}
+}
+
 static int open_group(unsigned int flags)
 {
 	struct coop_setup setup = { .turns = 1, .flags = flags };
@@ -229,21 +319,28 @@ int main(void)
 	int first = open_group(COOP_GROUP_ATOMIC);
 	int second = open_group(COOP_GROUP_ATOMIC);
 	int third = open_group(0);
+	int fourth = open_group(0);
 	pid_t pid;
 
-	taker_id = mmap(NULL, sizeof(*taker_id), PROT_READ | PROT_WRITE,
+	taker_id = mmap(NULL, 3 * sizeof(*taker_id), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	check(taker_id == MAP_FAILED ? -1 : 0, "workload: mmap");
+	server_id = taker_id + 1;
+	patient_id = taker_id + 2;
 	check(pipe(told), "workload: pipe");
+	check(pipe(data), "workload: pipe");
 	start(taker, "coop-taker", first);
 	start(giver, "coop-giver", first);
 	start(visitors, "coop-visitors", first);
 	start(returns, "coop-returns", second);
 	start(sleeper, "coop-sleeper", third);
 	start(yielder, "coop-yielder", third);
+	start(reader, "coop-reader", fourth);
+	start(server, "coop-server", fourth);
+	start(writer, "coop-writer", fourth);
 	pid = start(hog, "coop-hog", first);
-	printf("%lu %lu %d %lu\n", group_id(first), group_id(second), pid,
-	       group_id(third));
+	printf("%lu %lu %d %lu %lu\n", group_id(first), group_id(second), pid,
+	       group_id(third), group_id(fourth));
 	fflush(stdout);
 	wait(NULL);
 	fprintf(stderr, "workload: a part of it has ended\n");

@@ -394,6 +394,8 @@ static bool is_documented(int number, int error)
 	return error == ENOTTY;
 }
 
+static __thread __u32 data[16384 / 4];
+
 /* Any call, with sizes, pointers and words as they should not be. */
 static void do_harm(struct actor *actor)
 {
@@ -402,7 +404,6 @@ static void do_harm(struct actor *actor)
 	const int sizes[] = { 0, 4, 8, 16, 24, 32, 88, 200, 4095, 16383 };
 	int number = draw(actor, 10), size = sizes[draw(actor, 10)];
 	const void *pointers[] = { NULL, (void *)-4096L, (void *)1, errors_of };
-	static _Thread_local __u32 data[16384 / 4];
 	void *arg = data;
 
 	memset(data, 0, sizeof(data));

@@ -96,9 +96,9 @@ static void nothing(struct seat *seat)
 
 #define BLOCKING_RING .close = fd_close, .enter = take, .hop = blocking_hop, .leave = pass_on
 #define AWAITING_RING GROUP_RING, .close = fd_close, .enter = awaiting_enter, \
-		      .hop = awaiting_hop, .leave = awaiting_leave
+				  .hop = awaiting_hop, .leave = awaiting_leave
 #define HANDING_RING .first = handing_open, .last = group_close, .seated = handing_ready, \
-		     .close = fd_close, .enter = handing_enter, .hop = blocking_hop, \
+		     .close = fd_close, .enter = handing_enter, .hop = blocking_hop,      \
 		     .leave = awaiting_leave
 
 const struct ring_method brigade_methods[] = {

@@ -37,8 +37,8 @@ static const struct argp_option argp_options[] = {
 	{ "methods", 'm', "NAME,...", 0, "only these ways (see 'list')" },
 	{ "runs", 'r', "N", 0, "measured runs of each row (default 7)" },
 	{ "operations", 'n', "N", 0,
-	  "operations in a run (default: 20000 switches or hops, 2000 creations; a tenth under icount; "
-	  "300 requests of stall)" },
+	  "operations in a run (default: 20000 switches or hops, 2000 creations; "
+	  "a tenth under icount; 300 requests of stall)" },
 	{ "placement", 'p', "WHERE", 0,
 	  "pinned (all tasks on one CPU), unpinned, or both (default)" },
 	{ "stack", KEY_STACK, "BYTES", 0,
@@ -283,7 +283,8 @@ static const struct operation *find_operation(const char *name)
 	for (operation = operations; operation->name; operation++)
 		if (!strcmp(operation->name, name))
 			return operation;
-	bench_complain("no operation '%s': it is switch, brigade, create, memory, stall, list or report",
+	bench_complain("no operation '%s': it is switch, brigade, create, memory, "
+		       "stall, list or report",
 		       name);
 	return NULL;
 }

@@ -32,9 +32,9 @@
 #define YIELDS 1000
 #define BEAT_NS 20000000ULL
 
-static int *taker_id; /* shared by all */
-static int told[2];   /* a pipe: go on */
-static int data[2];   /* a pipe: what the reader awaits */
+static int *taker_id;		    /* shared by all */
+static int told[2];		    /* a pipe: go on */
+static int data[2];		    /* a pipe: what the reader awaits */
 static int *server_id, *patient_id; /* shared by all */
 
 static int check(int ret, const char *what)

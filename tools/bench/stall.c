@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -100,19 +101,20 @@ static void serve_blocking(struct servant *servant)
 		serve_one(servant, servant->fd);
 }
 
-/*
- * To read when nothing is there would keep the turn, and all others from it.
- * Without a call that awaits, all that a task can do is look again later.
- */
-static void serve_polling(struct servant *servant)
+/* To read when nothing is there would keep the turn, and all others from it. */
+static void serve_awaiting(struct servant *servant)
 {
-	struct pollfd input = { .fd = servant->fd, .events = POLLIN };
+	const struct coop_wait input = {
+		.flags = COOP_WAIT_FD,
+		.events = POLLIN,
+		.fd = servant->fd,
+	};
 
 	while (!servant->server->error) {
-		if (poll(&input, 1, 0) > 0)
-			serve_one(servant, servant->fd);
+		if (ioctl(servant->server->group, COOP_IOC_WAIT, &input) < 0)
+			servant->server->error = errno;
 		else
-			coop_sys_yield(servant->server->group);
+			serve_one(servant, servant->fd);
 	}
 }
 
@@ -141,7 +143,7 @@ static void serve_all(struct servant *servant)
 
 static const struct method methods[] = {
 	{ "coop-thread", serve_blocking, .coop = true },
-	{ "coop-thread-atomic", serve_polling, .coop = true, .flags = COOP_GROUP_ATOMIC },
+	{ "coop-thread-atomic", serve_awaiting, .coop = true, .flags = COOP_GROUP_ATOMIC },
 	{ "pthread", serve_blocking },
 	{ "epoll", serve_all, .alone = true },
 	{ NULL },

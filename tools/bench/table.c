@@ -402,8 +402,8 @@ static void print_stalls(json_t *rows)
 		print_stall(rows, row);
 	}
 	if (headed)
-		printf("coop-thread-atomic looks for requests and yields, in turn: to\n"
-		       "wait in read() would keep the turn of such a group.\n");
+		printf("coop-thread-atomic awaits its requests: to wait in read() would keep\n"
+		       "the turn of such a group.\n");
 }
 
 void bench_print_report(json_t *report)

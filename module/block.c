@@ -73,7 +73,9 @@ static enum hrtimer_restart coop_block_tick(struct hrtimer *timer)
 
 	if (!coop_turn_tick(group))
 		return HRTIMER_NORESTART;
-	hrtimer_forward_now(timer, ns_to_ktime(group->budget));
+	/* A budget from now, even if this was late: what we saw has lasted that. */
+	hrtimer_set_expires(timer, ktime_add_safe(hrtimer_cb_get_time(timer),
+						  ns_to_ktime(group->budget)));
 	return HRTIMER_RESTART;
 }
 

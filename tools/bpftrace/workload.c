@@ -286,9 +286,9 @@ static void writer(int fd)
 	}
 }
 
-static int open_group(unsigned int flags)
+static int open_group(unsigned int flags, __u64 budget)
 {
-	struct coop_setup setup = { .turns = 1, .flags = flags };
+	struct coop_setup setup = { .turns = 1, .flags = flags, .budget = budget };
 	int fd = check(open("/dev/coop", O_RDWR | O_CLOEXEC),
 		       "workload: /dev/coop");
 
@@ -316,10 +316,10 @@ static unsigned long group_id(int fd)
 
 int main(void)
 {
-	int first = open_group(COOP_GROUP_ATOMIC);
-	int second = open_group(COOP_GROUP_ATOMIC);
-	int third = open_group(0);
-	int fourth = open_group(0);
+	int first = open_group(COOP_GROUP_ATOMIC, 50000000);
+	int second = open_group(COOP_GROUP_ATOMIC, 0);
+	int third = open_group(0, 0);
+	int fourth = open_group(0, 0);
 	pid_t pid;
 
 	taker_id = mmap(NULL, 3 * sizeof(*taker_id), PROT_READ | PROT_WRITE,

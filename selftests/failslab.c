@@ -215,9 +215,7 @@ FIXTURE(failslab) {
 
 FIXTURE_SETUP(failslab)
 {
-	REQUIRE_COOP();
-	if (!prepare())
-		SKIP(return, "the kernel has no CONFIG_FAILSLAB, or no debugfs");
+	ASSERT_TRUE(prepare());
 	self->fd = open_group(2);
 	ASSERT_LE(0, self->fd);
 }
@@ -415,6 +413,17 @@ TEST_F_TIMEOUT(failslab, fdinfo, 300)
 	struct call call = { .make = make_look, .fd = self->fd };
 
 	EXPECT_LT(0, starve(&call));
+}
+
+/* The harness runs tests whose fixture is skipped, so look before it begins. */
+static void __attribute__((constructor)) skip_where_nothing_can_fail(void)
+{
+	if (prepare())
+		return;
+	puts("TAP version 13\n1..1");
+	puts("ok 1 failslab # SKIP the kernel has no CONFIG_FAILSLAB, or no debugfs");
+	puts("# Totals: pass:0 fail:0 xfail:0 xpass:0 skip:1 error:0");
+	exit(0);
 }
 
 TEST_HARNESS_MAIN

@@ -175,7 +175,8 @@ static bool set_up_arena(const struct coop_setup *setup)
 	if (arena->fd < 0 || arena->other < 0 || arena->event < 0 ||
 	    ioctl(arena->fd, COOP_IOC_INFO, &info))
 		return false;
-	arena->strict = !!(info.features & COOP_FEATURE_STRICT);
+	arena->lone = info.features & COOP_FEATURE_STRICT && setup->turns == 1 &&
+		      !(setup->flags & COOP_GROUP_ATOMIC);
 	return !ioctl(arena->fd, COOP_IOC_SETUP, setup);
 }
 

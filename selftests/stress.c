@@ -2,7 +2,7 @@
 /*
  * Random calls, signals and deaths in several processes that share a group.
  *
- *	COOP_SECONDS	how long each variant runs, 30 by default
+ *	COOP_SECONDS	how long each variant runs, 10 by default
  *	COOP_SEED	what chooses; printed, by default another one each time
  *
  * The test's own process is the director: no task, it kills, replaces and
@@ -200,7 +200,7 @@ FIXTURE_TEARDOWN(stress)
 
 TEST_F_TIMEOUT(stress, of_everything, 24 * 3600)
 {
-	int seconds = environment("COOP_SECONDS", 30);
+	int seconds = environment("COOP_SECONDS", 10);
 	struct actor director = {
 		.seed = environment("COOP_SEED", time(NULL) % 1000000),
 	};

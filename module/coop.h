@@ -62,7 +62,7 @@
  *	never together with group->lock. Looking up needs neither.
  *
  *	A task's thread alone touches its link in current->preempt_notifiers,
- *	parked, cut and cut_arg, without a lock. It reads its own state without
+ *	parked, cuts and nr_cuts, without a lock. It reads its own state without
  *	the lock where a stale answer is seen again later.
  *
  *	blocked is set by the task's thread as it is switched out, and cleared
@@ -101,6 +101,9 @@
 #include <linux/xarray.h>
 
 #include <linux/coop.h>
+
+/* How many calls of a thread, each from a handler within the last, are known. */
+#define COOP_CUTS_MAX	4
 
 /* Beside those of enum coop_task_state, which user space never sees. */
 #define COOP_TASK_GONE	0
@@ -184,8 +187,9 @@ struct coop_group {
  * @waits_for: while WAITING, the flags of struct coop_wait
  * @ended: what has ended the wait, COOP_WAIT_*. Set under the group's lock;
  *	COOP_WAIT_FD is cleared without it
- * @cut: command of the call that a signal has cut short, 0 if none
- * @cut_arg: that call's argument
+ * @cuts: calls that signals have cut short, by command and argument; each but
+ *	the first is one of a handler that runs within the one before
+ * @nr_cuts: how many there are
  * @blocked_at: local_clock() when it stalled its group
  * @switches: turns it was granted
  * @handovers: how many of these by name
@@ -219,8 +223,11 @@ struct coop_task {
 	bool permit;
 	u32 waits_for;
 	atomic_t ended;
-	unsigned int cut;
-	unsigned long cut_arg;
+	struct {
+		unsigned int cmd;
+		unsigned long arg;
+	} cuts[COOP_CUTS_MAX];
+	u32 nr_cuts;
 	u64 blocked_at;
 	u64 switches;
 	u64 handovers;
@@ -267,6 +274,7 @@ struct coop_task *coop_task_current(struct coop_group *group);
 long coop_task_join(struct coop_group *group, u32 tasks_max);
 void coop_task_leave(struct coop_task *me);
 bool coop_task_again(struct coop_task *me, unsigned int cmd, unsigned long arg);
+void coop_task_forget(struct coop_task *me);
 long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg);
 long coop_task_end(struct coop_task *me, unsigned int cmd, unsigned long arg,
 		   long ret);
@@ -291,7 +299,6 @@ int coop_turn_join(struct coop_task *me, u32 tasks_max);
 int coop_turn_yield(struct coop_task *me);
 int coop_turn_switch(struct coop_task *me, u32 id);
 int coop_turn_return(struct coop_task *me);
-void coop_turn_wait_for(struct coop_task *me, u32 what);
 int coop_turn_wait(struct coop_task *me, const struct coop_wait *wait, u32 call);
 void coop_turn_event(struct coop_task *task, u32 what);
 int coop_turn_wake(struct coop_group *group, u32 id);

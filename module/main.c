@@ -111,7 +111,7 @@ static long coop_ioctl_join(struct coop_group *group, unsigned long arg)
 
 	if (arg)
 		return -EINVAL;
-	if (!me || !me->cut)
+	if (!me || !me->nr_cuts)
 		return coop_task_join(group, READ_ONCE(tasks_max));
 	/* A signal may have cut this call short. */
 	ret = coop_task_begin(me, COOP_IOC_JOIN, 0);
@@ -160,7 +160,7 @@ static long coop_switch(struct coop_task *me, u32 to, unsigned long arg)
 			return ret > 0 ? 0 : ret;
 		ret = coop_turn_switch(me, to);
 	} while (ret == -EAGAIN);
-	return ret;
+	return coop_task_end(me, COOP_IOC_SWITCH, arg, ret);
 }
 
 /*
@@ -183,7 +183,7 @@ static long coop_wait_or_restart(struct coop_task *me, struct file *file,
 	}
 	ret = coop_wait(me, file, wait, again ? 0 : call);
 	if (again && ret != -ERESTARTNOINTR)
-		me->cut = 0;
+		coop_task_forget(me);
 	return ret;
 }
 
@@ -202,11 +202,11 @@ static long coop_ioctl_switch(struct file *file, unsigned int cmd,
 		ret = -EINVAL;
 	if (!ret && !to.task)
 		ret = -ESRCH;
-	if (!ret && to.flags)
+	if (!ret && !to.flags)
+		return coop_switch(me, to.task, arg);
+	if (!ret)
 		ret = coop_wait_or_restart(me, file, &to.wait, to.task,
 					   COOP_IOC_SWITCH, arg);
-	else if (!ret)
-		ret = coop_switch(me, to.task, arg);
 	return coop_task_end(me, COOP_IOC_SWITCH, arg, ret);
 }
 

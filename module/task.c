@@ -230,7 +230,36 @@ void coop_task_leave(struct coop_task *me)
  */
 bool coop_task_again(struct coop_task *me, unsigned int cmd, unsigned long arg)
 {
-	return me->cut == cmd && me->cut_arg == arg;
+	u32 last = me->nr_cuts - 1;
+
+	return me->nr_cuts && me->cuts[last].cmd == cmd &&
+	       me->cuts[last].arg == arg;
+}
+
+/*
+ * One more call was cut short. If there are too many the first is forgotten:
+ * then it is done anew, should its handler ever return.
+ */
+static void coop_task_cut(struct coop_task *me, unsigned int cmd,
+			  unsigned long arg)
+{
+	if (me->nr_cuts == COOP_CUTS_MAX) {
+		me->nr_cuts--;
+		memmove(&me->cuts[0], &me->cuts[1],
+			me->nr_cuts * sizeof(me->cuts[0]));
+	}
+	me->cuts[me->nr_cuts].cmd = cmd;
+	me->cuts[me->nr_cuts].arg = arg;
+	me->nr_cuts++;
+}
+
+/**
+ * coop_task_forget() - the last call that was cut short is over
+ * @me: the caller's task
+ */
+void coop_task_forget(struct coop_task *me)
+{
+	me->nr_cuts--;
 }
 
 /**
@@ -256,7 +285,7 @@ long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg)
 		ret = coop_turn_return(me);
 	if (ret || !again)
 		return ret;
-	me->cut = 0;
+	coop_task_forget(me);
 	return 1;
 }
 
@@ -265,7 +294,7 @@ long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg)
  * @me: the caller's task
  * @cmd: the call that ends
  * @arg: and its argument
- * @ret: what it returns
+ * @ret: what it returns; if that is -ERESTARTNOINTR, it has done its part
  *
  * A restarted call that now fails is over, and has not asked for a turn yet.
  *
@@ -274,12 +303,14 @@ long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg)
 long coop_task_end(struct coop_task *me, unsigned int cmd, unsigned long arg,
 		   long ret)
 {
+	bool again = coop_task_again(me, cmd, arg);
+
 	if (ret == -ERESTARTNOINTR) {
-		me->cut = cmd;
-		me->cut_arg = arg;
+		if (!again)
+			coop_task_cut(me, cmd, arg);
 	} else if (ret < 0) {
-		if (coop_task_again(me, cmd, arg))
-			me->cut = 0;
+		if (again)
+			coop_task_forget(me);
 		/* It will fail again. */
 		if (READ_ONCE(me->state) == COOP_TASK_OUT &&
 		    coop_turn_return(me))

@@ -334,7 +334,7 @@ TEST_F(group, queue_that_goes_before_the_file)
 	struct waiter waiter = {};
 	int pressure;
 
-	ASSERT_NE(NULL, mkdtemp(root));
+	ASSERT_TRUE(!!mkdtemp(root));
 	snprintf(dir, sizeof(dir), "%s/coop", root);
 	snprintf(path, sizeof(path), "%s/cpu.pressure", dir);
 	if (mount("none", root, "cgroup2", 0, NULL) || mkdir(dir, 0700)) {

@@ -288,6 +288,72 @@ TEST_F(signal, handler_waits_within_a_call)
 	pthread_join(self->other.thread, NULL);
 }
 
+static void wait_for_wake_in_handler(int signal)
+{
+	handler.ended = wait_for(handler.fd, for_wake());
+}
+
+/* A second signal cuts the handler's own call short. */
+TEST_F(signal, handlers_call_is_cut_short_too)
+{
+	struct sigaction action = { .sa_handler = note_signal };
+
+	sigaction(SIGUSR2, &action, NULL);
+	action.sa_handler = wait_for_wake_in_handler;
+	sigaction(SIGUSR1, &action, NULL);
+	handler.fd = self->fd;
+	START_CALL(for_wake());
+	pthread_kill(self->waiter.thread, SIGUSR1);
+	ASSERT_TRUE(wait_waits(self->fd, self->waiter.id, 2));
+	pthread_kill(self->waiter.thread, SIGUSR2);
+	ASSERT_TRUE(wait_waits(self->fd, self->waiter.id, 3));
+	ASSERT_EQ(0, wake(self->fd, self->waiter.id));
+	ASSERT_TRUE(wait_waits(self->fd, self->waiter.id, 4));
+	EXPECT_EQ(COOP_WAIT_WAKE, handler.ended);
+	EXPECT_CALLS(1);
+	ASSERT_EQ(0, wake(self->fd, self->waiter.id));
+	pthread_join(self->waiter.thread, NULL);
+	EXPECT_EQ(COOP_WAIT_WAKE, self->waiter.ended[0]);
+	ASSERT_EQ(0, wake(self->fd, self->other.id));
+	pthread_join(self->other.thread, NULL);
+}
+
+static void hand_over_in_handler(int signal)
+{
+	handled++;
+	handler.ended = ioctl(handler.fd, COOP_IOC_SWITCH, &handler.to);
+}
+
+/* It has no turn to hand over yet, and is cut short as it waits for one. */
+TEST_F(signal, handlers_hand_over_is_still_to_be_done)
+{
+	struct sigaction action = { .sa_handler = note_signal };
+
+	sigaction(SIGUSR2, &action, NULL);
+	action.sa_handler = hand_over_in_handler;
+	sigaction(SIGUSR1, &action, NULL);
+	/* Ids count up, and the other will know its own when it has a turn. */
+	handler.to = (struct coop_switch){ .task = join(self->fd) + 1 };
+	start_waiter(&self->other, self->fd, for_wake());
+	ASSERT_TRUE(wait_ready(self->fd, 1));
+	start_waiter(&self->waiter, self->fd, for_deadline(0));
+	ASSERT_TRUE(wait_ready(self->fd, 2));
+	handler.fd = self->fd;
+	INTERRUPT(self->waiter);
+	ASSERT_TRUE(wait_ready(self->fd, 2));
+	pthread_kill(self->waiter.thread, SIGUSR2);
+	while (handled < 2)
+		usleep(1000);
+	ASSERT_TRUE(wait_ready(self->fd, 2));
+	ASSERT_EQ(0, leave(self->fd));
+	pthread_join(self->waiter.thread, NULL);
+	EXPECT_EQ(0, handler.ended);
+	ASSERT_EQ(0, get_stat(self->fd, self->other.id, &self->stat));
+	EXPECT_EQ(1, self->stat.handovers);
+	ASSERT_EQ(0, wake(self->fd, self->other.id));
+	pthread_join(self->other.thread, NULL);
+}
+
 /* And one that spoils the structure of the call it cuts short. */
 static void spoil(int signal)
 {

@@ -28,6 +28,12 @@ module: $(STOCK) ## coop.ko for the running kernel, or the newest with headers
 	$(MAKE) -C $(KDIR) O= M=$(MODULE_DIR) W=1 modules
 	@$(if $(STOCK),,cp $(MODULE_DIR)/coop.ko coop.ko)
 
+# What selftests/events awaits.
+test-module: module
+	@mkdir -p $(MODULE_DIR)/test
+	@cp -rsuf $(CURDIR)/selftests/queue/. $(MODULE_DIR)/test/
+	$(MAKE) -C $(KDIR) O= M=$(MODULE_DIR)/test W=1 modules
+
 $(STOCK):
 	tools/vm/fetch-debian $(KERNEL) $@
 
@@ -47,7 +53,7 @@ style: setup ## checkpatch, sparse, clang-format
 	tools/style $(KSOURCE)
 
 check: setup ## everything: style, then all tests in the lab
-	$(MAKE) style module selftests benchmark SETUP=no
+	$(MAKE) style test-module selftests benchmark SETUP=no
 	$(MAKE) -C userlib test-programs
 	tools/check
 
@@ -64,10 +70,10 @@ bench: demo ## the same (KERNEL=6.12: on that), held against the ratios coop kee
 
 check-debug: setup ## the selftests on a kernel with every check on (builds it first)
 	tools/vm/build-kernel $(O)/debug
-	$(MAKE) module selftests SETUP=no KVER=debug KDIR=$(O)/debug/linux
+	$(MAKE) test-module selftests SETUP=no KVER=debug KDIR=$(O)/debug/linux
 	tools/check-debug $(O)/debug/linux $(O)/module/debug/coop.ko
 
-mutate: selftests module ## take guarding lines out, one by one: a test must notice
+mutate: selftests test-module ## take guarding lines out, one by one: a test must notice
 	tools/mutate
 
 install: ## library, headers, manual, udev rule, dkms source (DESTDIR=, prefix=)
@@ -82,5 +88,5 @@ dkms: ## build and install the module by dkms, as root
 clean: ## remove all that was built
 	rm -rf $(O) coop.ko
 
-.PHONY: all help module library benchmark setup selftests style check check-debug \
+.PHONY: all help module test-module library benchmark setup selftests style check check-debug \
 	check-kernels demo bench mutate install uninstall dkms clean

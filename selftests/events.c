@@ -326,8 +326,28 @@ TEST(groups_that_await_each_other_can_be_killed)
 	munmap(ready, sizeof(*ready));
 }
 
-/* A cgroup's pressure file outlives its cgroup, but its queue does not. */
+/* It goes when the task is READY, and so still in it if it was not taken out. */
 TEST_F(group, queue_that_goes_before_the_file)
+{
+	struct waiter waiter = {};
+	int queue = open("/dev/coop_queue", O_RDWR);
+
+	if (queue < 0)
+		SKIP(return, "no /dev/coop_queue (%s): insert coop_queue.ko of make test-module",
+		     strerror(errno));
+	start_waiter(&waiter, self->fd, for_fd(queue, POLLIN));
+	ASSERT_TRUE(wait_waiting(self->fd, 1));
+	ASSERT_LT(0, join(self->fd));
+	ASSERT_EQ(1, write(queue, "", 1));
+	ASSERT_TRUE(wait_ready(self->fd, 1));
+	ASSERT_EQ(0, leave(self->fd));
+	pthread_join(waiter.thread, NULL);
+	EXPECT_EQ(ended_by(POLLERR), waiter.ended[0]);
+	close(queue);
+}
+
+/* A cgroup goes while its pressure is awaited. */
+TEST_F(group, cgroup_that_goes_before_the_file)
 {
 	static const char trigger[] = "some 500000 1000000";
 	char root[] = "/tmp/coop-cgroup-XXXXXX", dir[64], path[80];

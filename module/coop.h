@@ -187,9 +187,7 @@ struct coop_group {
  * @waits_for: while WAITING, the flags of struct coop_wait
  * @ended: what has ended the wait, COOP_WAIT_*. Set under the group's lock;
  *	COOP_WAIT_FD is cleared without it
- * @cuts: calls that signals have cut short, by command and argument; each but
- *	the first is one of a handler that runs within the one before
- * @nr_cuts: how many there are
+ * @nr_cuts: how many @cuts there are
  * @blocked_at: local_clock() when it stalled its group
  * @switches: turns it was granted
  * @handovers: how many of these by name
@@ -202,6 +200,8 @@ struct coop_group {
  * @seen_at: and when that was, in ns of CLOCK_MONOTONIC
  * @overran: the turn that was @seen is counted in @overruns
  * @over: @switches of a turn that it shall give up before user mode
+ * @cuts: calls that signals have cut short, by command and argument; each but
+ *	the first is one of a handler that runs within the one before
  * @out: passes the turn on when the thread has blocked or died
  * @resume: waits for a turn before the thread goes back to user mode
  * @ref: registration, and @resume while queued
@@ -223,10 +223,6 @@ struct coop_task {
 	bool permit;
 	u32 waits_for;
 	atomic_t ended;
-	struct {
-		unsigned int cmd;
-		unsigned long arg;
-	} cuts[COOP_CUTS_MAX];
 	u32 nr_cuts;
 	u64 blocked_at;
 	u64 switches;
@@ -241,6 +237,10 @@ struct coop_task {
 	u64 over;
 	bool overran;
 
+	struct {
+		unsigned int cmd;
+		unsigned long arg;
+	} cuts[COOP_CUTS_MAX];
 	struct irq_work out;
 	struct callback_head resume;
 	struct kref ref;

@@ -230,10 +230,9 @@ void coop_task_leave(struct coop_task *me)
  */
 bool coop_task_again(struct coop_task *me, unsigned int cmd, unsigned long arg)
 {
-	u32 last = me->nr_cuts - 1;
+	u32 nr = me->nr_cuts;
 
-	return me->nr_cuts && me->cuts[last].cmd == cmd &&
-	       me->cuts[last].arg == arg;
+	return nr && me->cuts[nr - 1].cmd == cmd && me->cuts[nr - 1].arg == arg;
 }
 
 /*
@@ -303,13 +302,11 @@ long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg)
 long coop_task_end(struct coop_task *me, unsigned int cmd, unsigned long arg,
 		   long ret)
 {
-	bool again = coop_task_again(me, cmd, arg);
-
 	if (ret == -ERESTARTNOINTR) {
-		if (!again)
+		if (!coop_task_again(me, cmd, arg))
 			coop_task_cut(me, cmd, arg);
 	} else if (ret < 0) {
-		if (again)
+		if (coop_task_again(me, cmd, arg))
 			coop_task_forget(me);
 		/* It will fail again. */
 		if (READ_ONCE(me->state) == COOP_TASK_OUT &&

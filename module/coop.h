@@ -276,8 +276,8 @@ void coop_task_leave(struct coop_task *me);
 bool coop_task_again(struct coop_task *me, unsigned int cmd, unsigned long arg);
 void coop_task_forget(struct coop_task *me);
 long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg);
-long coop_task_end(struct coop_task *me, unsigned int cmd, unsigned long arg,
-		   long ret);
+long coop_task_fail(struct coop_task *me, unsigned int cmd, unsigned long arg,
+		    long ret);
 struct coop_group *coop_group_new(void);
 void coop_group_put(struct coop_group *group);
 int coop_task_init(void);

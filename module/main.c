@@ -61,7 +61,12 @@ static int coop_copy_out(void __user *to, unsigned int cmd, const void *from,
 	return 0;
 }
 
-static long coop_ioctl_info(unsigned int cmd, void __user *uinfo)
+/*
+ * Calls with a structure are not inlined, lest coop_ioctl() make room for it on
+ * the stack when it only yields.
+ */
+static noinline_for_stack long
+coop_ioctl_info(unsigned int cmd, void __user *uinfo)
 {
 	struct coop_info info = {
 		.abi = COOP_ABI_VERSION,
@@ -86,8 +91,9 @@ static bool coop_setup_valid(const struct coop_setup *setup)
 	       (setup->budget && !(setup->flags & COOP_GROUP_ATOMIC));
 }
 
-static long coop_ioctl_setup(struct coop_group *group, unsigned int cmd,
-			     const void __user *usetup)
+static noinline_for_stack long
+coop_ioctl_setup(struct coop_group *group, unsigned int cmd,
+		 const void __user *usetup)
 {
 	struct coop_setup setup;
 	int ret;
@@ -147,7 +153,7 @@ static long coop_ioctl_yield(struct coop_group *group, unsigned long arg)
 			return ret > 0 ? 0 : ret;
 		ret = coop_turn_yield(me);
 	} while (ret == -EAGAIN);
-	return coop_task_end(me, COOP_IOC_YIELD, 0, ret);
+	return ret < 0 ? coop_task_fail(me, COOP_IOC_YIELD, 0, ret) : ret;
 }
 
 static long coop_switch(struct coop_task *me, u32 to, unsigned long arg)
@@ -160,7 +166,7 @@ static long coop_switch(struct coop_task *me, u32 to, unsigned long arg)
 			return ret > 0 ? 0 : ret;
 		ret = coop_turn_switch(me, to);
 	} while (ret == -EAGAIN);
-	return coop_task_end(me, COOP_IOC_SWITCH, arg, ret);
+	return ret < 0 ? coop_task_fail(me, COOP_IOC_SWITCH, arg, ret) : ret;
 }
 
 /*
@@ -187,8 +193,8 @@ static long coop_wait_or_restart(struct coop_task *me, struct file *file,
 	return ret;
 }
 
-static long coop_ioctl_switch(struct file *file, unsigned int cmd,
-			      unsigned long arg)
+static noinline_for_stack long
+coop_ioctl_switch(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct coop_task *me = coop_task_current(file->private_data);
 	struct coop_switch to;
@@ -207,11 +213,11 @@ static long coop_ioctl_switch(struct file *file, unsigned int cmd,
 	if (!ret)
 		ret = coop_wait_or_restart(me, file, &to.wait, to.task,
 					   COOP_IOC_SWITCH, arg);
-	return coop_task_end(me, COOP_IOC_SWITCH, arg, ret);
+	return ret < 0 ? coop_task_fail(me, COOP_IOC_SWITCH, arg, ret) : ret;
 }
 
-static long coop_ioctl_wait(struct file *file, unsigned int cmd,
-			    unsigned long arg)
+static noinline_for_stack long
+coop_ioctl_wait(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct coop_task *me = coop_task_current(file->private_data);
 	struct coop_wait wait;
@@ -224,11 +230,12 @@ static long coop_ioctl_wait(struct file *file, unsigned int cmd,
 	if (!ret)
 		ret = coop_wait_or_restart(me, file, &wait, 0, COOP_IOC_WAIT,
 					   arg);
-	return coop_task_end(me, COOP_IOC_WAIT, arg, ret);
+	return ret < 0 ? coop_task_fail(me, COOP_IOC_WAIT, arg, ret) : ret;
 }
 
-static long coop_ioctl_wake(struct coop_group *group, unsigned int cmd,
-			    const void __user *uwake)
+static noinline_for_stack long
+coop_ioctl_wake(struct coop_group *group, unsigned int cmd,
+		const void __user *uwake)
 {
 	struct coop_wake wake;
 	int ret;
@@ -241,8 +248,8 @@ static long coop_ioctl_wake(struct coop_group *group, unsigned int cmd,
 	return coop_turn_wake(group, wake.task);
 }
 
-static long coop_ioctl_stat(struct coop_group *group, unsigned int cmd,
-			    void __user *ustat)
+static noinline_for_stack long
+coop_ioctl_stat(struct coop_group *group, unsigned int cmd, void __user *ustat)
 {
 	struct coop_stat stat = {};
 	int ret;

@@ -206,7 +206,7 @@ long coop_task_join(struct coop_group *group, u32 tasks_max)
 		coop_task_reap(me);
 		return ret;
 	}
-	return coop_task_end(me, COOP_IOC_JOIN, 0, ret ? ret : (long)me->id);
+	return ret ? coop_task_fail(me, COOP_IOC_JOIN, 0, ret) : me->id;
 }
 
 /**
@@ -289,30 +289,31 @@ long coop_task_begin(struct coop_task *me, unsigned int cmd, unsigned long arg)
 }
 
 /**
- * coop_task_end() - note a call that was cut short, or see that it has a turn
+ * coop_task_fail() - note a call that was cut short, or see that it has a turn
  * @me: the caller's task
  * @cmd: the call that ends
  * @arg: and its argument
- * @ret: what it returns; if that is -ERESTARTNOINTR, it has done its part
+ * @ret: what it fails with; if that is -ERESTARTNOINTR, it has done its part
  *
  * A restarted call that now fails is over, and has not asked for a turn yet.
  *
  * Return: @ret, or -ERESTARTNOINTR.
  */
-long coop_task_end(struct coop_task *me, unsigned int cmd, unsigned long arg,
-		   long ret)
+long coop_task_fail(struct coop_task *me, unsigned int cmd, unsigned long arg,
+		    long ret)
 {
+	bool again = coop_task_again(me, cmd, arg);
+
 	if (ret == -ERESTARTNOINTR) {
-		if (!coop_task_again(me, cmd, arg))
+		if (!again)
 			coop_task_cut(me, cmd, arg);
-	} else if (ret < 0) {
-		if (coop_task_again(me, cmd, arg))
-			coop_task_forget(me);
-		/* It will fail again. */
-		if (READ_ONCE(me->state) == COOP_TASK_OUT &&
-		    coop_turn_return(me))
-			ret = -ERESTARTNOINTR;
+		return ret;
 	}
+	if (again)
+		coop_task_forget(me);
+	/* It will fail again. */
+	if (READ_ONCE(me->state) == COOP_TASK_OUT && coop_turn_return(me))
+		return -ERESTARTNOINTR;
 	return ret;
 }
 

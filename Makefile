@@ -26,7 +26,7 @@ module: $(STOCK) ## coop.ko for the running kernel, or the newest with headers
 	@mkdir -p $(MODULE_DIR)
 	@cp -rsuf $(CURDIR)/Kbuild $(CURDIR)/module $(CURDIR)/uapi $(MODULE_DIR)/
 	$(MAKE) -C $(KDIR) O= M=$(MODULE_DIR) W=1 modules
-	@$(if $(STOCK),,cp $(MODULE_DIR)/coop.ko coop.ko)
+	@$(if $(STOCK)$(filter debug,$(KVER)),,cp $(MODULE_DIR)/coop.ko coop.ko)
 
 # What selftests/events awaits.
 test-module: module

@@ -192,6 +192,16 @@ TEST_F(signal, eintr_keeps_what_came)
 		EXPECT_EQ(1, self->other.done);				\
 	} while (0)
 
+/* The reply, and a second request, which ends the server. */
+#define END_CALL()							\
+	do {								\
+		ASSERT_EQ(0, wake(self->fd, self->waiter.id));		\
+		pthread_join(self->waiter.thread, NULL);		\
+		EXPECT_EQ(COOP_WAIT_WAKE, self->waiter.ended[0]);	\
+		ASSERT_EQ(0, wake(self->fd, self->other.id));		\
+		pthread_join(self->other.thread, NULL);			\
+	} while (0)
+
 TEST_F(signal, call_is_not_made_twice)
 {
 	START_CALL(for_wake());
@@ -200,11 +210,7 @@ TEST_F(signal, call_is_not_made_twice)
 		ASSERT_TRUE(wait_waits(self->fd, self->waiter.id, i + 1));
 	}
 	EXPECT_CALLS(1);
-	ASSERT_EQ(0, wake(self->fd, self->waiter.id));
-	pthread_join(self->waiter.thread, NULL);
-	EXPECT_EQ(COOP_WAIT_WAKE, self->waiter.ended[0]);
-	ASSERT_EQ(0, wake(self->fd, self->other.id));
-	pthread_join(self->other.thread, NULL);
+	END_CALL();
 }
 
 TEST_F(signal, call_with_eintr_is_not_made_twice)
@@ -281,11 +287,7 @@ TEST_F(signal, handler_waits_within_a_call)
 	}
 	EXPECT_EQ(COOP_WAIT_DEADLINE, handler.ended);
 	EXPECT_CALLS(1);
-	ASSERT_EQ(0, wake(self->fd, self->waiter.id));
-	pthread_join(self->waiter.thread, NULL);
-	EXPECT_EQ(COOP_WAIT_WAKE, self->waiter.ended[0]);
-	ASSERT_EQ(0, wake(self->fd, self->other.id));
-	pthread_join(self->other.thread, NULL);
+	END_CALL();
 }
 
 static void wait_for_wake_in_handler(int signal)
@@ -311,11 +313,7 @@ TEST_F(signal, handlers_call_is_cut_short_too)
 	ASSERT_TRUE(wait_waits(self->fd, self->waiter.id, 4));
 	EXPECT_EQ(COOP_WAIT_WAKE, handler.ended);
 	EXPECT_CALLS(1);
-	ASSERT_EQ(0, wake(self->fd, self->waiter.id));
-	pthread_join(self->waiter.thread, NULL);
-	EXPECT_EQ(COOP_WAIT_WAKE, self->waiter.ended[0]);
-	ASSERT_EQ(0, wake(self->fd, self->other.id));
-	pthread_join(self->other.thread, NULL);
+	END_CALL();
 }
 
 static void hand_over_in_handler(int signal)

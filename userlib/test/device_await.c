@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "spawn.h"
 #include "stress.h"
 
 #define MS UINT64_C(1000000)
@@ -28,8 +29,6 @@ static const struct {
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static struct coop_group *group;
-
 static void open_group(int kind)
 {
 	struct coop_options options = COOP_OPTIONS_INIT;
@@ -46,22 +45,6 @@ static void open_group(int kind)
 static void close_group(void)
 {
 	assert_int_equal(coop_close(group), 0);
-}
-
-static struct coop_task *spawn(int (*fn)(void *), void *arg)
-{
-	struct coop_task *task;
-
-	assert_int_equal(coop_spawn(group, &task, fn, arg, NULL), 0);
-	return task;
-}
-
-static void join(struct coop_task *task)
-{
-	int result = -1;
-
-	assert_int_equal(coop_join(task, &result), 0);
-	assert_int_equal(result, 0);
 }
 
 /* By a thread that is no task, and by one that is. */

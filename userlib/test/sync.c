@@ -10,12 +10,11 @@
 #include <unistd.h>
 
 #include "fake.h"
+#include "spawn.h"
 #include "stress.h"
 
 #define MS UINT64_C(1000000)
 #define TASKS 8
-
-static struct coop_group *group;
 
 static struct coop_mutex mutex = COOP_MUTEX_INIT;
 static struct coop_cond cond = COOP_COND_INIT;
@@ -31,22 +30,6 @@ static int leave(void **state)
 {
 	(void)state;
 	return coop_leave() || coop_close(group);
-}
-
-static struct coop_task *spawn(int (*fn)(void *), void *arg)
-{
-	struct coop_task *task;
-
-	assert_int_equal(coop_spawn(group, &task, fn, arg, NULL), 0);
-	return task;
-}
-
-static void join(struct coop_task *task)
-{
-	int result = -1;
-
-	assert_int_equal(coop_join(task, &result), 0);
-	assert_int_equal(result, 0);
 }
 
 static void test_null(void **state)

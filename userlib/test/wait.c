@@ -6,10 +6,9 @@
 #include <unistd.h>
 
 #include "fake.h"
+#include "spawn.h"
 
 #define MS UINT64_C(1000000)
-
-static struct coop_group *group;
 
 static int enter(void **state)
 {
@@ -22,22 +21,6 @@ static int leave(void **state)
 {
 	(void)state;
 	return coop_leave() || coop_close(group);
-}
-
-static struct coop_task *spawn(int (*fn)(void *), void *arg)
-{
-	struct coop_task *task;
-
-	assert_int_equal(coop_spawn(group, &task, fn, arg, NULL), 0);
-	return task;
-}
-
-static void join(struct coop_task *task)
-{
-	int result = -1;
-
-	assert_int_equal(coop_join(task, &result), 0);
-	assert_int_equal(result, 0);
 }
 
 static void test_no_task(void **state)

@@ -222,7 +222,6 @@ FIXTURE(tasks_max) {
 
 FIXTURE_SETUP(tasks_max)
 {
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 	ASSERT_LT(0, join(self->fd));
 	self->was = set_tasks_max(2);

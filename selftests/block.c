@@ -77,7 +77,6 @@ FIXTURE_SETUP(block)
 {
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
-	REQUIRE_COOP();
 	memset(&shared, 0, sizeof(shared));
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	sigaction(SIGUSR1, &action, NULL);
@@ -125,6 +124,7 @@ TEST_F(block, passes_the_turn_on)
 
 TEST_F(block, waits_for_a_turn_before_user_code)
 {
+	REQUIRE_STRICT();
 	START_BLOCKED();
 	WAKE_WHILE_RUNNING();
 	spin(1000);
@@ -139,6 +139,7 @@ TEST_F(block, a_signal_on_the_way_back_seizes_the_turn)
 {
 	long ticks;
 
+	REQUIRE_STRICT();
 	START_BLOCKED();
 	WAKE_WHILE_RUNNING();
 	EXPECT_EQ(0, syscall(SYS_tgkill, getpid(), shared.tid, SIGUSR1));
@@ -164,6 +165,7 @@ TEST_F(block, free_turn_is_taken_at_once)
 
 TEST_F(block, closing_the_last_descriptor_lets_it_go)
 {
+	REQUIRE_STRICT();
 	START_BLOCKED();
 	WAKE_WHILE_RUNNING();
 	close(shared.fd);
@@ -177,8 +179,10 @@ TEST_F(block, sigkill_on_the_way_back)
 {
 	int status, *id = mmap(NULL, sizeof(*id), PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t child = fork();
+	pid_t child;
 
+	REQUIRE_STRICT();
+	child = fork();
 	if (!child) {
 		char byte;
 
@@ -226,7 +230,6 @@ FIXTURE_VARIANT_ADD(stop, by_debugger) { true };
 
 FIXTURE_SETUP(stop)
 {
-	REQUIRE_COOP();
 	memset(&shared, 0, sizeof(shared));
 	shared.fd = open_group_with(1, 0);
 	self->child = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
@@ -254,6 +257,7 @@ TEST_F(stop, reaches_a_task_on_its_way_back)
 	long loops;
 	int status;
 
+	REQUIRE_STRICT();
 	for (int round = 0; round < 200; round++) {
 		ASSERT_LT(0, join(shared.fd));
 		watch_until_ready(self->child->id);
@@ -312,7 +316,6 @@ TEST(atomic_group_keeps_the_turn_of_one_that_blocks)
 	pthread_t thread;
 	int id;
 
-	REQUIRE_COOP();
 	memset(&shared, 0, sizeof(shared));
 	shared.fd = open_group_with(1, COOP_GROUP_ATOMIC);
 	ASSERT_EQ(0, pipe(shared.pipe));
@@ -349,6 +352,7 @@ TEST_F(block, in_a_page_fault_served_late)
 	char *page;
 	int uffd;
 
+	REQUIRE_STRICT();
 	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	if (uffd < 0)
 		SKIP(return, "userfaultfd needs root or its sysctl");

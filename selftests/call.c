@@ -17,7 +17,6 @@ FIXTURE(call) {
 
 FIXTURE_SETUP(call)
 {
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 	self->event = eventfd(0, 0);
 	self->called.waits[1] = for_deadline(0);
@@ -185,7 +184,6 @@ TEST(call_of_one_that_runs)
 	struct coop_stat stat;
 	int fd;
 
-	REQUIRE_COOP();
 	fd = open_group(2);
 	caller.call = join(fd);
 	start_waiter(&caller, fd, for_wake());
@@ -219,7 +217,6 @@ TEST(call_of_one_that_blocks)
 	struct waiter caller = {}, called = {};
 	struct coop_stat stat;
 
-	REQUIRE_COOP();
 	called.fd = open_group_with(1, 0);
 	called.waits[0].fd = eventfd(0, 0);
 	ASSERT_EQ(0, start(&called.thread, block_and_wait, &called));
@@ -376,7 +373,6 @@ FIXTURE_VARIANT_ADD(exclusive, turns_8) { 8 };
 
 FIXTURE_SETUP(exclusive)
 {
-	REQUIRE_COOP();
 	mix.fd = open_group(variant->turns);
 	mix.event = eventfd(0, EFD_NONBLOCK);
 	mix.first = 1;

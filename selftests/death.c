@@ -56,7 +56,6 @@ FIXTURE_VARIANT_ADD(death, by_exec_with_descriptor) { EXEC_KEPT };
 
 FIXTURE_SETUP(death)
 {
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 	the_fd = self->fd;
 	ASSERT_LT(0, join(the_fd));
@@ -222,7 +221,6 @@ FIXTURE_VARIANT_ADD(held, by_ptrace) { true };
 
 FIXTURE_SETUP(held)
 {
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 	ASSERT_LT(0, join(self->fd));
 }

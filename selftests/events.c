@@ -21,7 +21,6 @@ FIXTURE_SETUP(sockets)
 {
 	int both[2];
 
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, both));
 	self->ours = both[0];
@@ -251,7 +250,6 @@ TEST(groups_await_each_other)
 	struct waiter in_a = {}, in_b = {}, other = {};
 	int a, b;
 
-	REQUIRE_COOP();
 	a = open_group(1);
 	b = open_group(1);
 	start_waiter(&in_a, a, for_fd(b, POLLIN));
@@ -311,7 +309,6 @@ TEST(groups_that_await_each_other_can_be_killed)
 	int status, before = count_groups();
 	pid_t child;
 
-	REQUIRE_COOP();
 	child = fork_child();
 	if (!child)
 		await_each_other_for_ever(ready);

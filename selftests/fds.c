@@ -319,7 +319,6 @@ FIXTURE_SETUP(kind)
 {
 	int none;
 
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 	none = variant->open(&self->ends);
 	if (none > 0)

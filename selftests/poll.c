@@ -41,7 +41,6 @@ FIXTURE(polled) {
 
 FIXTURE_SETUP(polled)
 {
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 	self->epoll = -1;
 }
@@ -129,7 +128,6 @@ FIXTURE_VARIANT_ADD(asleep, until_a_deadline) { COOP_WAIT_DEADLINE };
 
 FIXTURE_SETUP(asleep)
 {
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 	self->event = eventfd(0, 0);
 	self->poller.fd = self->fd;
@@ -228,7 +226,6 @@ FIXTURE_VARIANT_ADD(loop, edge_triggered) { EPOLLIN | EPOLLET };
 
 FIXTURE_SETUP(loop)
 {
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 	self->event = eventfd(0, 0);
 }

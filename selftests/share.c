@@ -27,7 +27,6 @@ FIXTURE(pair) {
 
 FIXTURE_SETUP(pair)
 {
-	REQUIRE_COOP();
 	self->inside = map_shared(sizeof(*self->inside));
 	self->inside->turns = 1;
 	self->fd = open_group(1);
@@ -157,7 +156,6 @@ FIXTURE_VARIANT_ADD(processes, turns_3) { 3 };
 
 FIXTURE_SETUP(processes)
 {
-	REQUIRE_COOP();
 	self->inside = map_shared(sizeof(*self->inside));
 	self->inside->turns = variant->turns;
 	self->fd = open_group(variant->turns);

@@ -23,7 +23,6 @@ FIXTURE_SETUP(signal)
 {
 	struct sigaction action = { .sa_handler = note_signal };
 
-	REQUIRE_COOP();
 	sigaction(SIGUSR1, &action, NULL);
 	self->fd = open_group(1);
 	self->event = eventfd(0, 0);
@@ -422,7 +421,6 @@ FIXTURE_VARIANT_ADD(child, that_wants_eintr) {
 
 FIXTURE_SETUP(child)
 {
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 	self->id = map_shared(sizeof(*self->id));
 	self->pid = fork_child();

@@ -162,31 +162,34 @@ FIXTURE_VARIANT_ADD(stress, turns_1_preempt) {
 FIXTURE_VARIANT_ADD(stress, turns_3_preempt) {
 	{ MOST_TURNS, COOP_GROUP_PREEMPT, COOP_BUDGET_MIN } };
 
-static bool set_up_arena(const struct coop_setup *setup)
+static bool set_up_arena(struct coop_setup setup)
 {
 	struct coop_info info;
+	bool strict;
 
 	arena = map_shared(sizeof(*arena));
-	arena->turns = setup->turns;
-	arena->flags = setup->flags;
+	arena->turns = setup.turns;
+	arena->flags = setup.flags;
 	arena->fd = open("/dev/coop", O_RDWR | O_CLOEXEC);
 	arena->other = open_group(1);
 	arena->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (arena->fd < 0 || arena->other < 0 || arena->event < 0 ||
 	    ioctl(arena->fd, COOP_IOC_INFO, &info))
 		return false;
-	arena->lone = info.features & COOP_FEATURE_STRICT && setup->turns == 1 &&
-		      !(setup->flags & COOP_GROUP_ATOMIC);
-	return !ioctl(arena->fd, COOP_IOC_SETUP, setup);
+	strict = info.features & COOP_FEATURE_STRICT;
+	arena->lone = strict && setup.turns == 1 &&
+		      !(setup.flags & COOP_GROUP_ATOMIC);
+	if (!strict)
+		setup.flags &= ~COOP_GROUP_PREEMPT;
+	return !ioctl(arena->fd, COOP_IOC_SETUP, &setup);
 }
 
 FIXTURE_SETUP(stress)
 {
 	struct sigaction action = { .sa_handler = note_signal };
 
-	REQUIRE_COOP();
 	sigaction(SIGUSR1, &action, NULL);
-	ASSERT_TRUE(set_up_arena(&variant->setup));
+	ASSERT_TRUE(set_up_arena(variant->setup));
 	ASSERT_EQ(0, start(&self->watchdog, watch, NULL));
 }
 

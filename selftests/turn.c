@@ -33,7 +33,6 @@ FIXTURE_VARIANT_ADD(exclusive, turns_8_tasks_1000) { 8, 1000 };
 
 FIXTURE_SETUP(exclusive)
 {
-	REQUIRE_COOP();
 	memset(&shared, 0, sizeof(shared));
 	shared.fd = open_group(variant->turns);
 	ASSERT_LE(0, shared.fd);
@@ -81,7 +80,6 @@ FIXTURE(order) {
 
 FIXTURE_SETUP(order)
 {
-	REQUIRE_COOP();
 	memset(&shared, 0, sizeof(shared));
 	shared.fd = open_group(1);
 	ASSERT_LT(0, join(shared.fd));

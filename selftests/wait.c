@@ -70,7 +70,6 @@ FIXTURE_VARIANT_ADD(never, least_negative) { 1ULL << 63 };
 
 FIXTURE_SETUP(never)
 {
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 }
 
@@ -161,7 +160,6 @@ FIXTURE_VARIANT_ADD(namespace, behind_for_ever) { -1, wait_for_ever };
 
 FIXTURE_SETUP(namespace)
 {
-	REQUIRE_COOP();
 	self->fd = open_group(1);
 }
 

@@ -73,7 +73,6 @@ TEST(of_as_many_as_there_are_turns)
 	struct coop_stat stat;
 	int fd;
 
-	REQUIRE_COOP();
 	fd = open_group(2);
 	for (int i = 0; i < 2; i++)
 		start_waiter(&waiters[i], fd, for_wake());
@@ -254,7 +253,6 @@ FIXTURE_SETUP(race)
 {
 	struct sigaction action = { .sa_handler = note_signal };
 
-	REQUIRE_COOP();
 	sigaction(SIGUSR1, &action, NULL);
 	race.fd = open_group(1);
 	race.event = eventfd(0, 0);

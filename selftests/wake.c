@@ -281,7 +281,7 @@ TEST_F_TIMEOUT(race, with_a_wake, 120)
 	for (int i = 0; i < race.waits; i++) {
 		ASSERT_EQ(0, wake(race.fd, race.id));
 		while (race.told == i)
-			;
+			sched_yield();
 	}
 	pthread_join(waiter, NULL);
 	if (variant->disturb)

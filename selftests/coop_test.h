@@ -286,6 +286,8 @@ static inline void wait_beside_us(struct waiter *waiter, int fd,
 			abort();
 		if (!waiter->done)
 			return;
+		/* It may be in its next wait by now. */
+		wake(fd, waiter->id);
 		leave(fd);
 		pthread_join(waiter->thread, NULL);
 		waiter->id = waiter->done = 0;

@@ -5,11 +5,12 @@
  * a table or a lock.
  *
  * A task that blocks while it has a turn gives it to the next. sched_out runs
- * under the runqueue's lock, where nothing may be woken and no lock of ours
- * may be taken. So it only sets a flag and queues an irq_work, which runs as
- * soon as interrupts are on again, and passes the turn on. sched_in clears the
- * flag; if the turn is gone by then, the thread gets work to do before it
- * returns to user mode, and that waits for a turn. The orders of events:
+ * under the runqueue's lock, where nothing may be woken, and our lock can only be
+ * tried. If nobody wants the turn and the lock is there, it is free at once.
+ * Else sched_out sets a flag and queues an irq_work, which runs as soon as
+ * interrupts are on again, and passes the turn on. sched_in clears the flag; if
+ * the turn is gone by then, the thread takes a free one, or gets work to do
+ * before it returns to user mode, and that waits for a turn. The orders of events:
  *
  *	sched_out, irq_work, sched_in	The turn is passed on; the task waits.
  *	sched_out, sched_in, irq_work	It was a short sleep: the irq_work finds the
@@ -63,7 +64,7 @@ static void coop_sched_out(struct preempt_notifier *notifier,
 	WRITE_ONCE(me->blocked, true);
 	if (group->flags & COOP_GROUP_ATOMIC)
 		me->blocked_at = local_clock();
-	else
+	else if (!coop_turn_free(me))
 		irq_work_queue(&me->out);
 }
 

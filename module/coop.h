@@ -50,9 +50,8 @@
  *	group->lock, raw, taken with interrupts off since grants are made from
  *	irq_work as well: the lists, the counts, and the state, place and
  *	counters of every task of the group. Functions called with it held end
- *	in _locked. pi_lock and the runqueue's lock nest inside it; it must
- *	not be taken where those may be held, which is why the notifier's
- *	sched_out only queues an irq_work.
+ *	in _locked. pi_lock and the runqueue's lock nest inside it; where those
+ *	may be held, as in the notifier's sched_out, it can only be tried.
  *
  *	Events come with a wait queue's lock held, or from a timer; that lock
  *	is outside of group->lock. The group's own poll queue is woken from an
@@ -303,6 +302,7 @@ int coop_turn_wait(struct coop_task *me, const struct coop_wait *wait, u32 call)
 void coop_turn_event(struct coop_task *task, u32 what);
 int coop_turn_wake(struct coop_group *group, u32 id);
 bool coop_turn_poll(struct coop_group *group);
+bool coop_turn_free(struct coop_task *me);
 void coop_turn_block(struct coop_task *task);
 void coop_turn_unblock(struct coop_task *me);
 void coop_turn_resume(struct coop_task *me);

@@ -637,6 +637,40 @@ int coop_turn_return(struct coop_task *me)
 	return coop_turn_park(me);
 }
 
+/* A task that has blocked loses its turn. Returns who has it now, to be woken. */
+static struct coop_task *coop_block_locked(struct coop_task *task)
+{
+	struct coop_task *next = coop_pass_locked(task, COOP_WHY_BLOCK);
+
+	WRITE_ONCE(task->state, COOP_TASK_OUT);
+	task->group->blocks++;
+	task->blocks++;
+	return next;
+}
+
+/**
+ * coop_turn_free() - a task is about to block: free its turn if nobody wants it
+ * @me: the caller's task; the runqueue's lock is held, so nobody can be woken,
+ *	and the group's lock can only be tried
+ *
+ * Return: true if that is done; else coop_turn_block() has to be called later.
+ */
+bool coop_turn_free(struct coop_task *me)
+{
+	struct coop_group *group = me->group;
+	bool freed = false;
+
+	if (!raw_spin_trylock(&group->lock))
+		return false;
+	if (!group->nr_ready && me->state == COOP_TASK_RUNNING &&
+	    !group->dead) {
+		coop_block_locked(me);
+		freed = true;
+	}
+	raw_spin_unlock(&group->lock);
+	return freed;
+}
+
 /**
  * coop_turn_block() - a task has blocked: pass its turn on
  * @task: any task; may be called from interrupts
@@ -651,12 +685,8 @@ void coop_turn_block(struct coop_task *task)
 
 	raw_spin_lock_irqsave(&group->lock, flags);
 	if (READ_ONCE(task->blocked) && task->state == COOP_TASK_RUNNING &&
-	    !group->dead) {
-		next = coop_pass_locked(task, COOP_WHY_BLOCK);
-		WRITE_ONCE(task->state, COOP_TASK_OUT);
-		group->blocks++;
-		task->blocks++;
-	}
+	    !group->dead)
+		next = coop_block_locked(task);
 	raw_spin_unlock(&group->lock);
 	if (next)
 		wake_up_process(next->thread);

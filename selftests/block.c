@@ -18,7 +18,7 @@ static struct {
 	int fd, pipe[2];
 	pthread_t thread;
 	atomic_int tid, id;
-	atomic_bool blocked_is_back, in_handler;
+	atomic_bool blocked_is_back, in_handler, has_called;
 	atomic_long ticks;
 } shared;
 
@@ -39,6 +39,21 @@ static void *block_once(void *arg)
 	atomic_store(&shared.blocked_is_back, true);
 	while (shared.ticks < TICKS)
 		shared.ticks++;
+	leave(shared.fd);
+	return NULL;
+}
+
+/* As block_once(), but its next call wants a turn. */
+static void *block_and_yield(void *arg)
+{
+	char byte;
+
+	shared.id = join(shared.fd);
+	if (read(shared.pipe[0], &byte, 1) != 1)
+		return NULL;
+	atomic_store(&shared.blocked_is_back, true);
+	yield(shared.fd);
+	atomic_store(&shared.has_called, true);
 	leave(shared.fd);
 	return NULL;
 }
@@ -93,13 +108,15 @@ FIXTURE_TEARDOWN(block)
 }
 
 /* Leave a thread blocked in read(), with the turn free. */
-#define START_BLOCKED()							\
+#define START_BLOCKED_IN(run)						\
 	do {								\
-		ASSERT_EQ(0, start(&shared.thread, block_once, NULL));	\
+		ASSERT_EQ(0, start(&shared.thread, run, NULL));		\
 		while (!shared.id)					\
 			usleep(1000);					\
 		ASSERT_TRUE(task_state_is(shared.id, COOP_TASK_OUT));	\
 	} while (0)
+
+#define START_BLOCKED() START_BLOCKED_IN(block_once)
 
 /* Join, and let it wait for a turn on its way back to user code. */
 #define WAKE_WHILE_RUNNING()						\
@@ -133,6 +150,19 @@ TEST_F(block, waits_for_a_turn_before_user_code)
 	EXPECT_TRUE(shared.blocked_is_back);
 	leave(shared.fd);
 	pthread_join(shared.thread, NULL);
+}
+
+/* Without COOP_FEATURE_STRICT it runs beside us until then. */
+TEST_F(block, waits_for_a_turn_in_its_next_call_at_the_latest)
+{
+	START_BLOCKED_IN(block_and_yield);
+	WAKE_WHILE_RUNNING();
+	EXPECT_EQ(!is_strict(), shared.blocked_is_back);
+	spin(1000);
+	EXPECT_FALSE(shared.has_called);
+	leave(shared.fd);
+	pthread_join(shared.thread, NULL);
+	EXPECT_TRUE(shared.has_called);
 }
 
 TEST_F(block, a_signal_on_the_way_back_seizes_the_turn)

@@ -374,7 +374,7 @@ static inline bool is_strict(void)
 #define REQUIRE_STRICT()					\
 	do {							\
 		if (!is_strict())				\
-			SKIP(return, "this kernel exports no task_work_add"); \
+			SKIP(return, "COOP_FEATURE_STRICT is missing"); \
 	} while (0)
 
 #define EXPECT_ERRNO(error, call)		\

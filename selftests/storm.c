@@ -272,7 +272,7 @@ TEST_F_TIMEOUT(storm, all_go_on_one_at_a_time, 280)
 static void __attribute__((constructor)) require_strict(void)
 {
 	if (!is_strict())
-		skip_all("this kernel exports no task_work_add", 0);
+		skip_all("COOP_FEATURE_STRICT is missing", 0);
 	if (syscall(SYS_userfaultfd, 0) < 0)
 		skip_all("userfaultfd needs root or its sysctl", 0);
 	if (system("command -v gdb >/dev/null"))

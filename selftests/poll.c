@@ -291,4 +291,32 @@ TEST_F_TIMEOUT(loop, that_yields_when_told, 120)
 	close(epoll);
 }
 
+/*
+ * All of it above the thread that tells pollers where PREEMPT_RT has one, and
+ * on its CPU: so when the group goes, its pollers have not been told.
+ */
+TEST(closed_before_it_is_told)
+{
+	struct sched_param above = { .sched_priority = 50 };
+	struct waiter waiter = {};
+	struct coop_stat stat;
+	int fd, epoll;
+
+	pin_to_one_cpu();
+	if (sched_setscheduler(0, SCHED_FIFO, &above))
+		SKIP(return, "SCHED_FIFO needs CAP_SYS_NICE");
+	fd = open_group(1);
+	epoll = epoll_of(fd, EPOLLIN);
+	ASSERT_LT(0, join(fd));
+	start_waiter(&waiter, fd, for_deadline(0));
+	do {
+		sched_yield();
+		ASSERT_EQ(0, get_stat(fd, 0, &stat));
+	} while (!stat.ready);
+	ASSERT_EQ(0, leave(fd));
+	pthread_join(waiter.thread, NULL);
+	close(epoll);
+	close(fd);
+}
+
 TEST_HARNESS_MAIN

@@ -71,7 +71,7 @@ demo: setup ## measure everything in the lab: tables, and a chart in build/repor
 
 bench: demo ## the same (KERNEL=6.12: on that), held against the ratios coop keeps
 	tools/bench/guard $(REPORT)/bench.json
-	@tools/bench/compare $$(ls $(O)/report/bench.json $(O)/report/*/bench.json 2>/dev/null) \
+	@tools/bench/compare $$(ls -U $(O)/report/bench.json $(O)/report/*/bench.json 2>/dev/null) \
 		>$(O)/report/kernels.txt
 	@echo "all kernels measured so far, side by side, are in $(O)/report/kernels.txt:"
 	@cat $(O)/report/kernels.txt
